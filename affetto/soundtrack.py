@@ -1,0 +1,79 @@
+"""Soundtrack: composed music with every time in seconds; MIDI ticks exist only at the edge (gen/music/export.py)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note. Times in seconds from the start of the film, pitch and velocity as in MIDI (0..127, 1..127)."""
+
+    start_s: float
+    end_s: float
+    pitch: int
+    velocity: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One instrument: `program` is the General MIDI number (0..127); drums use channel 10 and ignore it."""
+
+    name: str
+    program: int
+    is_drum: bool
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class ChordSpan:
+    """A chord symbol in the 159-chord vocabulary's spelling ('A:min7', 'N') and where it sounds, in seconds."""
+
+    start_s: float
+    end_s: float
+    symbol: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: where it starts, how long it lasts, how many quarter-note beats it holds (evenly spaced)."""
+
+    start_s: float
+    end_s: float
+    num_beats: int
+
+    @property
+    def bpm(self) -> float:
+        """Quarter notes per minute inside this bar."""
+        return 60.0 * self.num_beats / (self.end_s - self.start_s)
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A named point in time, for example a cut."""
+
+    time_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """Per-second course of the music: density in notes sounding per second, loudness as linear RMS in 0..1; all (T,)."""
+
+    times_s: NDArray[np.float64]
+    density: NDArray[np.float64]
+    loudness: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Soundtrack:
+    """All of a piece: `bars` tile [0, duration_s] without gaps; `key` is a tonic and mode such as 'A:min'."""
+
+    duration_s: float
+    key: str
+    bars: tuple[Bar, ...]
+    chords: tuple[ChordSpan, ...]
+    parts: tuple[Part, ...]
+    dynamics: Dynamics
+    markers: tuple[Marker, ...]

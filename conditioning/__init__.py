@@ -1,0 +1,1 @@
+"""Every input a generator reads, as a ConditionTrack."""

@@ -1,0 +1,1 @@
+"""The bank turns requests into embeddings and tracks in the shared emotion space."""

@@ -1,0 +1,1 @@
+"""The affective soundtrack: chords, dynamics, arrangement, sound."""

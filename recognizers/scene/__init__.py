@@ -1,0 +1,1 @@
+"""What a picture makes people feel, from colour and motion."""
