@@ -50,6 +50,14 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Where one shot ends and the next begins, and how strong the change is (0..1 within the film)."""
+
+    time_s: float
+    strength: float
+
+
+@dataclass(frozen=True)
 class Marker:
     """A named point in time, for example a cut."""
 
