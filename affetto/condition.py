@@ -32,7 +32,9 @@ class ConditionTrack:
 
     def dropped(self) -> "ConditionTrack":
         """The same track with everything masked out: what a generator sees when a condition is absent."""
-        return ConditionTrack(torch.zeros_like(self.values), torch.zeros_like(self.mask), self.rate_hz)
+        return ConditionTrack(
+            torch.zeros_like(self.values), torch.zeros_like(self.mask), self.rate_hz
+        )
 
 
 Conditions = dict[str, ConditionTrack]

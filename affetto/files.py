@@ -22,9 +22,13 @@ def resource_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             free = shutil.disk_usage(nearest_existing(path)).free
-            raise ResourceError(f"no space left to write {path} ({free / 1e6:.0f} MB free): free some or use --out") from error
+            raise ResourceError(
+                f"no space left to write {path} ({free / 1e6:.0f} MB free): free some or use --out"
+            ) from error
         if error.errno in _DENIED:
-            raise ResourceError(f"not allowed to write {path}: choose another place with --out") from error
+            raise ResourceError(
+                f"not allowed to write {path}: choose another place with --out"
+            ) from error
         raise
 
 
@@ -33,7 +37,9 @@ def staged_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` (same suffix); on success it becomes `path`, on any failure it is gone."""
     with resource_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
         os.close(handle)
         staged = Path(name)
         try:

@@ -8,7 +8,17 @@ table below is spelled by interval and tested.
 from affetto.errors import BadInput
 
 ROOTS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-FLATS = {"DB": "C#", "EB": "D#", "GB": "F#", "AB": "G#", "BB": "A#", "CB": "B", "FB": "E", "E#": "F", "B#": "C"}
+FLATS = {
+    "DB": "C#",
+    "EB": "D#",
+    "GB": "F#",
+    "AB": "G#",
+    "BB": "A#",
+    "CB": "B",
+    "FB": "E",
+    "E#": "F",
+    "B#": "C",
+}
 # Semitones above the root, in the order of the vocabulary's ids.
 QUALITIES: dict[str, tuple[int, ...]] = {
     "maj": (0, 4, 7),

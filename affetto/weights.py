@@ -1,0 +1,184 @@
+"""Weights: a folder with config.json and model.safetensors, hashed, strict, never a pickle.
+
+A set has one hash and any number of places it may come from: the installed package (always offline), a folder of the
+user's, or a model hub (`hub:owner/name`, only when asked for). Wherever it comes from, the file's sha256 must be the one
+on record: in `SHIPPED` for ours, in config.json for others.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from affetto.errors import WeightsError
+from affetto.files import staged_folder
+
+CONFIG_FILE = "config.json"
+TENSOR_FILE = "model.safetensors"
+MAX_CONFIG_BYTES = 1024 * 1024
+SHIPPED_FOLDER = Path(__file__).parent / "shipped"
+# name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md. A test holds this against the files.
+SHIPPED: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded set.
+
+    Attributes:
+        name: its name or path as asked for.
+        sha256: of the tensor file.
+        config: constructor arguments of the network, JSON types.
+        tensors: name -> tensor (float16 or float32 as stored).
+        licence: of these weights, in a sentence.
+        commercial: False where the training data forbid or do not clear commercial use.
+        trained_on: the data sets by name.
+    """
+
+    name: str
+    sha256: str
+    config: dict[str, Any]
+    tensors: dict[str, Tensor]
+    licence: str
+    commercial: bool
+    trained_on: tuple[str, ...]
+
+
+def save_weights(
+    folder: Path,
+    *,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    licence: str,
+    commercial: bool,
+    trained_on: tuple[str, ...],
+) -> str:
+    """Write a set into `folder`, whole or not at all; gives its sha256.
+
+    Args:
+        folder: created or replaced.
+        config: the network's constructor arguments, JSON types.
+        tensors: the state dict; stored in the dtype given.
+        licence: one sentence.
+        commercial: whether the data clear commercial use.
+        trained_on: names of the data sets.
+    """
+    with staged_folder(folder) as staged:
+        save_file(
+            {name: value.contiguous() for name, value in tensors.items()}, staged / TENSOR_FILE
+        )
+        digest = file_sha256(staged / TENSOR_FILE)
+        record = {
+            "config": dict(config),
+            "sha256": digest,
+            "licence": licence,
+            "commercial": commercial,
+            "trained_on": list(trained_on),
+        }
+        (staged / CONFIG_FILE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+    return digest
+
+
+def load_weights(source: str | Path) -> Weights:
+    """Load a set by shipped name ('music_chords'), folder path, or 'hub:owner/name[@revision]'.
+
+    Raises:
+        WeightsError: unknown name, missing or altered file, pickle instead of safetensors, broken config.
+    """
+    folder = _folder_of(source)
+    record = _read_record(folder)
+    tensor_file = folder / TENSOR_FILE
+    if not tensor_file.is_file():
+        raise WeightsError(f"{folder} holds no {TENSOR_FILE}; pickled checkpoints are not read")
+    digest = file_sha256(tensor_file)
+    expected = SHIPPED.get(str(source), record["sha256"])
+    if digest != expected:
+        raise WeightsError(
+            f"{tensor_file} has sha256 {digest}, expected {expected}: damaged or exchanged; install again"
+        )
+    try:
+        tensors = load_file(tensor_file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{tensor_file} is not a safetensors file: {error}") from error
+    return Weights(
+        name=str(source),
+        sha256=digest,
+        config=record["config"],
+        tensors=tensors,
+        licence=record["licence"],
+        commercial=record["commercial"],
+        trained_on=tuple(record["trained_on"]),
+    )
+
+
+def fill(module: nn.Module, weights: Weights) -> None:
+    """Copy the tensors into `module`, strictly: every key matches and every shape, converted to the module's dtype.
+
+    Raises:
+        WeightsError: keys or shapes differ.
+    """
+    try:
+        module.load_state_dict(weights.tensors, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(
+            f"weights {weights.name!r} do not fit {type(module).__name__}: {error}"
+        ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """The file's sha256 as hex, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder_of(source: str | Path) -> Path:
+    if str(source) in SHIPPED:
+        return SHIPPED_FOLDER / str(source)
+    if str(source).startswith("hub:"):
+        return _download(str(source).removeprefix("hub:"))
+    folder = Path(source)
+    if not folder.is_dir():
+        names = ", ".join(SHIPPED)
+        raise WeightsError(
+            f"no weights {str(source)!r}: give one of {names}, a folder, or hub:owner/name"
+        )
+    return folder
+
+
+def _download(name: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    except ImportError as error:
+        raise WeightsError(
+            "hub: sources need the extra affetto[clip] (it brings huggingface_hub)"
+        ) from error
+    repository, _, revision = name.partition("@")
+    try:
+        found = snapshot_download(
+            repository, revision=revision or None, allow_patterns=[CONFIG_FILE, TENSOR_FILE]
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, ValueError, OSError) as error:
+        raise WeightsError(f"cannot get hub:{name}: {error}") from error
+    return Path(found)
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG_FILE
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise WeightsError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"cannot read {path}: {error}") from error
+    wanted = {"config": dict, "sha256": str, "licence": str, "commercial": bool, "trained_on": list}
+    for key, kind in wanted.items():
+        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+            raise WeightsError(f"{path} must hold {key!r} ({kind.__name__})")
+    return record
