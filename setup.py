@@ -1,4 +1,4 @@
-"""Map the folders at the root to `affetto.*` (docs/packaging.md says why); everything else is in pyproject.toml."""
+"""Map the folders at the root to `affetto.*`; everything else is in pyproject.toml."""
 
 from setuptools import find_packages, setup
 

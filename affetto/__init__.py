@@ -1,3 +1,3 @@
-"""Affetto hears, sees and reads emotion, and gives it back. Importing this loads no model, no torch, no user interface."""
+"""Affetto hears, sees and reads emotion, and gives it back. Importing this loads no model."""
 
 __version__ = "0.1.0"

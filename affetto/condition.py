@@ -11,7 +11,7 @@ class ConditionTrack:
     """A padded batch of one condition over time.
 
     Attributes:
-        values: (B, T, D) float32; unit and range are the condition's own (see `affetto.conditioning`).
+        values: (B, T, D) float32; unit and range as in docs/contract.md.
         mask: (B, T) bool, True where the value is real and False where it is padding or dropped.
         rate_hz: steps per second.
     """
@@ -24,14 +24,14 @@ class ConditionTrack:
         """Refuse shapes that do not belong together."""
         if self.values.ndim != 3 or self.mask.shape != self.values.shape[:2]:
             raise ValueError(
-                f"ConditionTrack needs values (B, T, D) and mask (B, T); got {tuple(self.values.shape)} "
-                f"and {tuple(self.mask.shape)}"
+                f"ConditionTrack needs values (B, T, D) and mask (B, T); "
+                f"got {tuple(self.values.shape)} and {tuple(self.mask.shape)}"
             )
         if self.mask.dtype != torch.bool:
             raise ValueError(f"ConditionTrack.mask must be bool, got {self.mask.dtype}")
 
     def dropped(self) -> "ConditionTrack":
-        """The same track with everything masked out: what a generator sees when a condition is absent."""
+        """The same track with everything masked out, as if the condition were absent."""
         return ConditionTrack(
             torch.zeros_like(self.values), torch.zeros_like(self.mask), self.rate_hz
         )

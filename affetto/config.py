@@ -1,8 +1,9 @@
 """Configuration: plain dataclasses inside, OmegaConf only here at the edge.
 
-A YAML file and `key=value` overrides are merged onto a structured config and turned into the dataclass at once, so that
-typos and wrong types are refused. Interpolations (`${...}`) are refused outright: they can read the environment or
-expand without end. Nothing is ever instantiated by a name found in a file.
+A YAML file and `key=value` overrides are merged onto a structured config and turned into the
+dataclass at once, so that typos and wrong types are refused. Interpolations (`${...}`) are refused
+outright: they can read the environment or expand without end. Nothing is ever instantiated by a
+name found in a file.
 """
 
 import dataclasses
@@ -22,10 +23,10 @@ T = TypeVar("T")
 
 
 def load_config(kind: type[T], path: Path | None, overrides: Sequence[str] = ()) -> T:
-    """Build the dataclass `kind` from its defaults, a YAML file and `key=value` words, in that order.
+    """Build the dataclass `kind` from its defaults, a YAML file and `key=value` words.
 
     Args:
-        kind: a dataclass type; nested dataclasses are reached by dots in overrides ("train.lr=1e-4").
+        kind: a dataclass type; overrides reach nested ones by dots ("train.lr=1e-4").
         path: a YAML file of at most 256 kB, or None.
         overrides: `dotted.key=value` words, values in YAML's syntax.
 
@@ -33,7 +34,8 @@ def load_config(kind: type[T], path: Path | None, overrides: Sequence[str] = ())
         An instance of `kind`; its `__post_init__` checks have run.
 
     Raises:
-        ConfigError: unreadable, too large, unknown key, wrong type, interpolation, or a value that `kind` refuses.
+        ConfigError: unreadable, too large, unknown key, wrong type, interpolation, or a value
+            that `kind` refuses.
     """
     values = _read_yaml(path) if path else {}
     words = [_override(word) for word in overrides]

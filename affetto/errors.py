@@ -1,6 +1,7 @@
 """What can go wrong for a user, each with the exit code the command line answers with.
 
-`ValueError` stays for a programmer's bad argument. These say what was got, what is allowed and what to do.
+`ValueError` stays for a programmer's bad argument. These say what was got, what is allowed and
+what to do.
 """
 
 EXIT_OK = 0
@@ -17,7 +18,7 @@ class EngineError(Exception):
 
 
 class BadInput(EngineError):
-    """A file or value from outside cannot be used: media, MIDI, chord sheet, configuration, weights."""
+    """A file or value from outside cannot be used: media, MIDI, chord sheet, weights."""
 
     exit_code = EXIT_BAD_INPUT
 

@@ -16,7 +16,7 @@ _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 @contextmanager
 def resource_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's 'no space' and 'not allowed' into a ResourceError that names the place."""
+    """Turn the system's 'no space' and 'not allowed' into a ResourceError that names the place."""
     try:
         yield
     except OSError as error:
@@ -34,7 +34,7 @@ def resource_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` (same suffix); on success it becomes `path`, on any failure it is gone."""
+    """Give a temporary path beside `path`; on success it becomes `path`, else it is gone."""
     with resource_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
@@ -52,7 +52,7 @@ def staged_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def staged_folder(folder: Path) -> Iterator[Path]:
-    """Give an empty folder beside `folder`; on success its files move into `folder` one by one, replacing old ones.
+    """Give an empty folder beside `folder`; on success its files move into `folder`.
 
     On any failure, Ctrl-C included, `folder` is as it was and the temporary folder is gone.
     """

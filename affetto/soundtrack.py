@@ -1,4 +1,4 @@
-"""Soundtrack: composed music with every time in seconds; MIDI ticks exist only at the edge (gen/music/export.py)."""
+"""Soundtrack: composed music with every time in seconds; MIDI ticks exist only at the edge."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Note:
-    """One note. Times in seconds from the start of the film, pitch and velocity as in MIDI (0..127, 1..127)."""
+    """One note: seconds from the start of the film, MIDI pitch 0..127 and velocity 1..127."""
 
     start_s: float
     end_s: float
@@ -18,7 +18,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Part:
-    """One instrument: `program` is the General MIDI number (0..127); drums use channel 10 and ignore it."""
+    """One instrument: `program` is the General MIDI number 0..127; drums ignore it."""
 
     name: str
     program: int
@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ChordSpan:
-    """A chord symbol in the 159-chord vocabulary's spelling ('A:min7', 'N') and where it sounds, in seconds."""
+    """A chord in the vocabulary's spelling ('A:min7', 'N') and where it sounds, in seconds."""
 
     start_s: float
     end_s: float
@@ -37,7 +37,7 @@ class ChordSpan:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: where it starts, how long it lasts, how many quarter-note beats it holds (evenly spaced)."""
+    """One bar: where it starts and ends and how many even quarter-note beats it holds."""
 
     start_s: float
     end_s: float
@@ -51,7 +51,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Cut:
-    """Where one shot ends and the next begins, and how strong the change is (0..1 within the film)."""
+    """Where one shot ends and the next begins, and how strong the change is (0..1)."""
 
     time_s: float
     strength: float
@@ -67,7 +67,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """Per-second course of the music: density in notes sounding per second, loudness as linear RMS in 0..1; all (T,)."""
+    """The music's course, all (T,): density in notes sounding per second, loudness as linear RMS."""
 
     times_s: NDArray[np.float64]
     density: NDArray[np.float64]
@@ -76,7 +76,7 @@ class Dynamics:
 
 @dataclass(frozen=True)
 class Soundtrack:
-    """All of a piece: `bars` tile [0, duration_s] without gaps; `key` is a tonic and mode such as 'A:min'."""
+    """All of a piece: `bars` tile [0, duration_s] without gaps; `key` is such as 'A:min' or 'C'."""
 
     duration_s: float
     key: str

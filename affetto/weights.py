@@ -1,8 +1,9 @@
 """Weights: a folder with config.json and model.safetensors, hashed, strict, never a pickle.
 
-A set has one hash and any number of places it may come from: the installed package (always offline), a folder of the
-user's, or a model hub (`hub:owner/name`, only when asked for). Wherever it comes from, the file's sha256 must be the one
-on record: in `SHIPPED` for ours, in config.json for others.
+A set has one hash and any number of places it may come from: the installed package (always
+offline), a folder of the user's, or a model hub (`hub:owner/name`, only when asked for). Wherever
+it comes from, the file's sha256 must be the one on record: in `SHIPPED` for ours, in config.json
+for others.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -23,7 +24,7 @@ CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
 MAX_CONFIG_BYTES = 1024 * 1024
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
-# name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md. A test holds this against the files.
+# name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {}
 
 
@@ -89,7 +90,7 @@ def load_weights(source: str | Path) -> Weights:
     """Load a set by shipped name ('music_chords'), folder path, or 'hub:owner/name[@revision]'.
 
     Raises:
-        WeightsError: unknown name, missing or altered file, pickle instead of safetensors, broken config.
+        WeightsError: unknown name, missing or altered file, pickle, broken config.
     """
     folder = _folder_of(source)
     record = _read_record(folder)
@@ -100,7 +101,7 @@ def load_weights(source: str | Path) -> Weights:
     expected = SHIPPED.get(str(source), record["sha256"])
     if digest != expected:
         raise WeightsError(
-            f"{tensor_file} has sha256 {digest}, expected {expected}: damaged or exchanged; install again"
+            f"{tensor_file} has sha256 {digest}, expected {expected}: damaged or exchanged"
         )
     try:
         tensors = load_file(tensor_file)
@@ -118,7 +119,7 @@ def load_weights(source: str | Path) -> Weights:
 
 
 def fill(module: nn.Module, weights: Weights) -> None:
-    """Copy the tensors into `module`, strictly: every key matches and every shape, converted to the module's dtype.
+    """Copy the tensors into `module`, strictly, converted to the module's dtype.
 
     Raises:
         WeightsError: keys or shapes differ.
@@ -181,4 +182,4 @@ def _read_record(folder: Path) -> dict[str, Any]:
     for key, kind in wanted.items():
         if not isinstance(record, dict) or not isinstance(record.get(key), kind):
             raise WeightsError(f"{path} must hold {key!r} ({kind.__name__})")
-    return record
+    return cast(dict[str, Any], record)

@@ -1,8 +1,8 @@
 """The 159-chord vocabulary of Video2Music: symbols, ids, spelling and transposition.
 
-Source: Kang, Poria and Herremans 2023 (Video2Music), section 3 and its published vocabularies: 0 = N (no chord),
-1..156 = 12 roots x 13 qualities, 157 = END, 158 = PAD. Their renderer spells dim7 and hdim7 wrong on every root; the
-table below is spelled by interval and tested.
+Source: Kang, Poria and Herremans 2023 (Video2Music), section 3 and its published vocabularies:
+0 = N (no chord), 1..156 = 12 roots x 13 qualities, 157 = END, 158 = PAD. Their renderer spells dim7
+and hdim7 wrong on every root; the table below is spelled by interval and tested.
 """
 
 from affetto.errors import BadInput
@@ -56,14 +56,14 @@ def chord_id(symbol: str) -> int:
     quality = quality or "maj"
     if root not in ROOTS or quality not in QUALITIES:
         raise BadInput(
-            f"unknown chord {symbol!r}: write N or ROOT[:QUALITY] with a root from {' '.join(ROOTS)} (or flats) "
-            f"and a quality from {' '.join(QUALITY_NAMES)}"
+            f"unknown chord {symbol!r}: write N or ROOT[:QUALITY] with a root from "
+            f"{' '.join(ROOTS)} (or flats) and a quality from {' '.join(QUALITY_NAMES)}"
         )
     return 1 + NUM_QUALITIES * ROOTS.index(root) + QUALITY_NAMES.index(quality)
 
 
 def chord_symbol(chord: int) -> str:
-    """The symbol of an id in 0..156, majors written without a quality as in the published vocabulary."""
+    """The symbol of an id in 0..156; majors have no quality, as in the published vocabulary."""
     if not 0 <= chord < END:
         raise ValueError(f"chord id must be 0..156, got {chord}")
     if chord == NO_CHORD:
