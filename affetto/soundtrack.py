@@ -67,7 +67,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The music's course, all (T,): density in notes sounding per second, loudness as linear RMS."""
+    """The course, all (T,): density in notes sounding per second, loudness as linear RMS."""
 
     times_s: NDArray[np.float64]
     density: NDArray[np.float64]

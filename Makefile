@@ -1,0 +1,63 @@
+# Two commands do it all: `make demo` and `make test`. Everything lives in .venv; nothing outside this folder is touched.
+PYTHON ?= python3
+# The CPU build used for development. `make demo TORCH=torch==2.10.0` takes another.
+TORCH ?= torch==2.13.0
+BIN = .venv/bin
+# Their metadata asks for things we do not need (a sound card library, TensorFlow), hence --no-deps.
+NO_DEPS = tinysoundfont==0.3.7
+
+.PHONY: demo test setup check fmt lint types layers slow test-gpu bench clean
+
+demo: .venv/installed
+	$(BIN)/affetto soundtrack samples/six_moods.mp4 --out demo_output --seed 7
+
+test: .venv/developer
+	$(BIN)/python -m pytest
+
+setup: .venv/developer
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/torch: .venv/bin/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet "$(TORCH)"
+	$(BIN)/python -m pip freeze | grep '^torch==' | sed 's/+.*//' > .venv/constraints.txt
+	touch $@
+
+.venv/installed: .venv/torch pyproject.toml setup.py
+	$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --editable ".[score]"
+	$(BIN)/python -m pip install --quiet --no-deps $(NO_DEPS)
+	touch $@
+
+.venv/developer: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --editable ".[dev]"
+	touch $@
+
+check: lint types layers
+
+fmt: .venv/developer
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: .venv/developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/developer
+	$(BIN)/mypy
+
+layers: .venv/developer
+	$(BIN)/lint-imports
+
+slow: .venv/developer
+	$(BIN)/python -m pytest -m slow
+
+test-gpu: .venv/developer
+	$(BIN)/python -m pytest -m gpu
+
+bench: .venv/developer
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv build dist demo_output *.egg-info
