@@ -1,0 +1,161 @@
+"""The command line. Each command fills a job, calls the app's `run` and prints what came of it.
+
+Progress goes to stderr, results to stdout (`--json` for machines). Exit codes: 0 ok, 2 usage, 3 bad input, 4 out of
+resources, 130 cancelled.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import affetto
+from affetto.errors import EXIT_CANCELLED, EXIT_RESOURCES, EngineError
+
+app = typer.Typer(
+    help="Affetto hears, sees and reads emotion, and gives it back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run a command; every failure a person can act on becomes one sentence and its exit code."""
+    _keep_offline()
+    try:
+        app()
+    except EngineError as error:
+        print(f"affetto: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("affetto: cancelled; nothing half-written is left", file=sys.stderr)
+        sys.exit(EXIT_CANCELLED)
+    except MemoryError:
+        print("affetto: out of memory: close other programs or use a shorter film", file=sys.stderr)
+        sys.exit(EXIT_RESOURCES)
+
+
+def _keep_offline() -> None:
+    """Nothing here phones home; a user's own settings win."""
+    for name, value in (
+        ("HF_HUB_DISABLE_TELEMETRY", "1"),
+        ("DO_NOT_TRACK", "1"),
+        ("GRADIO_ANALYTICS_ENABLED", "False"),
+    ):
+        os.environ.setdefault(name, value)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(affetto.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def soundtrack(
+    video: Annotated[Path, typer.Argument(help="The film: mp4, mov, mkv, webm, avi.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for all results. Default: VIDEO's name + '_soundtrack'.")
+    ] = None,
+    emotion: Annotated[
+        str,
+        typer.Option(
+            help="auto, happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', '0=calm; 12=excited:0.9', or a CSV/JSON file."
+        ),
+    ] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same music.")] = 0,
+    key: Annotated[str | None, typer.Option(help="C, Am, F#m, Bb ... Default: by emotion.")] = None,
+    tempo: Annotated[
+        float | None, typer.Option(help="Quarter notes a minute, 40..220. Default: by emotion.")
+    ] = None,
+    instruments: Annotated[
+        str | None, typer.Option(help="Comma-separated, such as piano,strings,bass,drums. Default: by emotion.")
+    ] = None,
+    loudness: Annotated[
+        float, typer.Option(min=-40, max=-8, help="Target in LUFS: -14 web, -16 default, -23 broadcast.")
+    ] = -16.0,
+    length: Annotated[
+        float | None, typer.Option(help="Seconds of music; it ends composed. Default: the film's length.")
+    ] = None,
+    original_sound: Annotated[
+        bool, typer.Option("--original-sound/--no-original-sound", help="Keep the film's own sound.")
+    ] = True,
+    hits: Annotated[bool, typer.Option("--hits/--no-hits", help="Put downbeats on strong cuts.")] = True,
+    chords: Annotated[
+        Path | None, typer.Option(help="An edited chords.txt to play instead of composing chords.")
+    ] = None,
+    soundfont: Annotated[Path | None, typer.Option(help="A .sf2 file. Default: the bundled one.")] = None,
+    weights: Annotated[
+        str, typer.Option(help="Chord weights: default, clean (licence-clean data only), a folder, hub:owner/name.")
+    ] = "default",
+    clip_model: Annotated[
+        str | None,
+        typer.Option(help="Folder or hub id of CLIP ViT-L/14-336, for richer picture features (extra affetto[clip])."),
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Compose music for a film: mp4, mix, stems, MIDI, chord sheet, lead sheet, recipe and report."""
+    from affetto.apps import soundtrack as job
+    from affetto.apps.progress import bar
+
+    wanted = job.Job(
+        video=video,
+        out=out or video.with_name(f"{video.stem}_soundtrack"),
+        emotion=emotion,
+        seed=seed,
+        key=key,
+        tempo_bpm=tempo,
+        instruments=tuple(word.strip() for word in instruments.split(",")) if instruments else None,
+        loudness_lufs=loudness,
+        length_s=length,
+        original_sound=original_sound,
+        hits=hits,
+        chords=chords,
+        soundfont=soundfont,
+        weights=weights,
+        clip_model=clip_model,
+        threads=threads,
+    )
+    with bar(quiet=quiet) as report:
+        result = job.run(wanted, progress=report)
+    print(json.dumps(dataclasses.asdict(result), indent=2) if as_json else job.summary(result))
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="music_chords or music_dynamics.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="A config .yaml first if wanted, then key=value ...")
+    ] = None,
+) -> None:
+    """Train one recipe, on one CPU or under `accelerate launch`."""
+    from affetto.apps.training import run
+
+    print(json.dumps(run(recipe, overrides or []), indent=2))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Say what is installed, what it can do, and what to run where something is missing."""
+    from affetto.apps.doctor import examine, table
+
+    findings = examine()
+    print(json.dumps([dataclasses.asdict(row) for row in findings], indent=2) if as_json else table(findings))

@@ -1,0 +1,91 @@
+"""`affetto doctor`: what is installed, what it can do, what to run where something is missing."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import affetto
+
+# distribution -> (what it brings, how to get it)
+EXTRAS = {
+    "music21": ("lead.musicxml, a lead sheet for notation programs", "pip install 'affetto[score]'"),
+    "transformers": ("CLIP picture features (--clip-model)", "pip install 'affetto[clip]'"),
+    "accelerate": ("training on several devices", "pip install 'affetto[train]'"),
+    "xformers": ("faster attention on CUDA; elsewhere torch's own serves", "pip install 'affetto[gpu]'"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table: `ok` is True, False, or None where it is optional and absent."""
+
+    what: str
+    ok: bool | None
+    detail: str
+
+
+def examine() -> list[Finding]:
+    """Look at everything the main jobs need or could use."""
+    return [*_machine(), _torch(), _synth(), *_extras(), *_weights()]
+
+
+def table(findings: list[Finding]) -> str:
+    """The findings as lines for a terminal."""
+    signs = {True: "ok     ", False: "MISSING", None: "absent "}
+    return "\n".join(f"{signs[row.ok]}  {row.what:<24} {row.detail}" for row in findings)
+
+
+def _machine() -> list[Finding]:
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+    cores = len(os.sched_getaffinity(0))
+    return [
+        Finding("affetto", True, f"{affetto.__version__}, Python {platform.python_version()}"),
+        Finding("machine", True, f"{cores} cores, {memory_gb:.0f} GB memory, {free_gb:.0f} GB disk free here"),
+        Finding("film reading, writing", True, f"PyAV {importlib.metadata.version('av')} (its own FFmpeg)"),
+    ]
+
+
+def _torch() -> Finding:
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    return Finding("torch", True, f"{torch.__version__} on {device}; soundtracks need no GPU")
+
+
+def _synth() -> Finding:
+    from affetto.gen.music.synth import choose_synth
+
+    synth = choose_synth(None)
+    best = "tinysoundfont" in synth.name
+    hint = "" if best else "; better sound: pip install --no-deps tinysoundfont"
+    return Finding("synthesizer", True, f"{synth.name}{hint}")
+
+
+def _extras() -> list[Finding]:
+    rows = []
+    for name, (brings, how) in EXTRAS.items():
+        found = importlib.util.find_spec(name) is not None
+        version = f"{importlib.metadata.version(name)}: {brings}" if found else f"{brings}: {how}"
+        rows.append(Finding(name, True if found else None, version))
+    return rows
+
+
+def _weights() -> list[Finding]:
+    from affetto.errors import WeightsError
+    from affetto.weights import SHIPPED, load_weights
+
+    rows = []
+    for name in SHIPPED:
+        try:
+            weights = load_weights(name)
+        except WeightsError as error:
+            rows.append(Finding(f"weights {name}", False, str(error)))
+            continue
+        use = "" if weights.commercial else " (research use)"
+        rows.append(Finding(f"weights {name}", True, f"trained on {', '.join(weights.trained_on)}{use}"))
+    return rows

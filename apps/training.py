@@ -1,0 +1,39 @@
+"""`affetto train RECIPE [config.yaml] [key=value ...]`: which recipe, which configuration."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from affetto.config import load_config
+from affetto.errors import ConfigError
+
+# name -> (module, its configuration dataclass)
+RECIPES = {
+    "music_chords": ("affetto.train.music_chords", "ChordRecipe"),
+    "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
+}
+CONFIGS = Path(__file__).parent.parent / "train" / "configs"
+
+
+def run(recipe: str, words: Sequence[str]) -> dict[str, Any]:
+    """Train `recipe`; gives its final figures.
+
+    Args:
+        recipe: a name in RECIPES.
+        words: at most one path of a YAML file (default: the recipe's own), then key=value overrides.
+
+    Raises:
+        ConfigError: unknown recipe, or a configuration that does not fit.
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(f"unknown recipe {recipe!r}: there is {', '.join(RECIPES)}")
+    module_name, config_name = RECIPES[recipe]
+    module = importlib.import_module(module_name)
+    files = [Path(word) for word in words if word.endswith((".yaml", ".yml")) and "=" not in word]
+    overrides = [word for word in words if "=" in word]
+    if len(files) > 1 or len(files) + len(overrides) != len(words):
+        raise ConfigError(f"expected at most one .yaml file and key=value words, got {' '.join(words)}")
+    config = load_config(getattr(module, config_name), files[0] if files else CONFIGS / f"{recipe}.yaml", overrides)
+    figures: dict[str, Any] = module.run(config)
+    return figures

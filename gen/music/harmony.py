@@ -1,0 +1,57 @@
+"""What a composer adds to the chord model's probabilities: a leaning by emotion and a cadence at the end."""
+
+import torch
+from torch import Tensor
+
+from affetto.gen.music.chords import (
+    NUM_CHORDS,
+    NUM_QUALITIES,
+    QUALITY_NAMES,
+    chord_id,
+)
+
+# How bright a chord quality is heard, -1..1. A theory prior, not a measurement: MuVi-Sync's picture labels carry 0.005
+# nats about chord quality, so nothing of this can be learned there.
+BRIGHTNESS = {
+    "maj": 0.7, "maj7": 0.7, "maj6": 0.7, "sus2": 0.4, "sus4": 0.1, "7": 0.1, "aug": -0.3,
+    "min7": -0.4, "min": -0.6, "min6": -0.6, "hdim7": -0.8, "dim": -0.9, "dim7": -0.9,
+}  # fmt: skip
+LEANING = 1.0
+FORBIDDEN = -1e9
+# The last two chords in the model's keys, C major and A minor.
+CADENCE = {"maj": (("G", "G:7", "F"), ("C",)), "min": (("E", "E:7", "D:min", "G"), ("A:min",))}
+HOME = {"maj": ("C",), "min": ("A:min",)}
+
+
+def emotion_leaning(valence: Tensor) -> Tensor:
+    """Additive logits (T, 159) that favour bright qualities where valence (T,) in -1..1 is high, dark ones where low."""
+    qualities = torch.tensor([BRIGHTNESS[name] for name in QUALITY_NAMES])
+    bias = torch.zeros(len(valence), NUM_CHORDS)
+    bias[:, 1 : 1 + 12 * NUM_QUALITIES] = LEANING * valence[:, None] * qualities.repeat(12)
+    return bias
+
+
+def shape_ends(bias: Tensor, *, mode: str, last_bar_steps: int) -> Tensor:
+    """Make the piece begin at home and close with a cadence: dominant (or its kin), then the tonic for the last bar.
+
+    Args:
+        bias: (T, 159) additive logits; a changed copy is given back.
+        mode: 'maj' or 'min'.
+        last_bar_steps: chord steps in the last bar.
+    """
+    shaped = bias.clone()
+    num_steps = len(shaped)
+    _only(shaped, 0, HOME[mode])
+    before, home = CADENCE[mode]
+    first_home = max(num_steps - last_bar_steps, 0)
+    if first_home >= 2:
+        _only(shaped, first_home - 1, before)
+    for step in range(first_home, num_steps):
+        _only(shaped, step, home)
+    return shaped
+
+
+def _only(bias: Tensor, step: int, symbols: tuple[str, ...]) -> None:
+    keep = torch.full((NUM_CHORDS,), FORBIDDEN)
+    keep[[chord_id(symbol) for symbol in symbols]] = 0.0
+    bias[step] = bias[step].clamp(min=-10) + keep

@@ -1,0 +1,168 @@
+"""Compose: film conditions and an emotion track in, a Soundtrack out. Each line is one step a newcomer can open."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affetto.condition import Conditions, ConditionTrack
+from affetto.conditioning.emotion import emotion_condition
+from affetto.emotion import EmotionTrack
+from affetto.errors import BadInput
+from affetto.gen.music.arrange import arrange
+from affetto.gen.music.chord_sheet import ChordSheet
+from affetto.gen.music.chords import chord_symbol, transpose
+from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
+from affetto.gen.music.harmony import emotion_leaning, shape_ends
+from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_bpm, suggest_key
+from affetto.gen.music.sync import chord_steps, plan_bars
+from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
+from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Marker, Soundtrack
+from affetto.weights import Weights, fill, load_weights
+
+# What the shipped nets read; other conditions (the picture's semantic vector) are for nets trained on them.
+CONDITION_NAMES = ("clip", "emotion", "motion", "scene_offset")
+MAX_REPEAT = 4
+TOP_P = 0.95
+
+
+@dataclass(frozen=True)
+class MusicModels:
+    """The two nets, ready in eval mode, and where they came from."""
+
+    chords: MusicTransformer
+    dynamics: DynamicsNet
+    weights: tuple[Weights, ...]
+
+
+@dataclass(frozen=True)
+class ComposeOptions:
+    """What the user may fix; None leaves it to the emotion and the seed."""
+
+    seed: int
+    key: str | None = None
+    bpm: float | None = None
+    instruments: tuple[str, ...] | None = None
+    hits: bool = True
+    chords: ChordSheet | None = None
+
+
+def load_models(*, chords: str = "music_chords", dynamics: str = "music_dynamics") -> MusicModels:
+    """Load both nets by shipped name, folder or hub id (see `affetto.weights`)."""
+    chord_weights, dynamics_weights = load_weights(chords), load_weights(dynamics)
+    transformer = MusicTransformer(MusicTransformerConfig(**chord_weights.config))
+    fill(transformer, chord_weights)
+    net = DynamicsNet(DynamicsConfig(**dynamics_weights.config))
+    fill(net, dynamics_weights)
+    return MusicModels(transformer.eval(), net.eval(), (chord_weights, dynamics_weights))
+
+
+def compose(
+    conditions: Conditions,
+    emotion: EmotionTrack,
+    cuts: Sequence[Cut],
+    *,
+    duration_s: float,
+    models: MusicModels,
+    options: ComposeOptions,
+) -> Soundtrack:
+    """Compose music of exactly `duration_s` seconds.
+
+    Args:
+        conditions: the film's, batch 1, as made by `affetto.conditioning.video`.
+        emotion: what the music shall express, over the same seconds.
+        cuts: where shots end; the strongest become downbeats when `options.hits`.
+        duration_s: of the film.
+        models: the nets.
+        options: what the user fixed.
+
+    Raises:
+        BadInput: an option is out of range, or the chord sheet has another number of chords than the film needs.
+    """
+    rng = np.random.default_rng(options.seed)
+    suggested = suggest_key(emotion, rng=rng)
+    key = parse_key(options.key) if options.key else suggested
+    bpm = parse_bpm(options.bpm) if options.bpm else suggest_bpm(emotion)
+    bars = plan_bars(duration_s, cuts, bpm=bpm, hits=options.hits)
+    steps = chord_steps(bars)
+    if options.chords:
+        key, symbols = _given_chords(options.chords, len(steps))
+    else:
+        symbols = _sample_chords(models.chords, conditions, emotion, bars, key, seed=options.seed)
+    spans = tuple(ChordSpan(start, end, name) for (start, end), name in zip(steps, symbols, strict=True))
+    dynamics = predict_dynamics(models.dynamics, conditions, emotion, duration_s)
+    parts = arrange(
+        spans, bars, dynamics, emotion, cuts=cuts if options.hits else (),
+        instruments=options.instruments, seed=options.seed,
+    )  # fmt: skip
+    markers = tuple(Marker(cut.time_s, f"cut {number}") for number, cut in enumerate(cuts, 1))
+    return Soundtrack(duration_s, str(key), bars, spans, parts, dynamics, markers)
+
+
+def _given_chords(sheet: ChordSheet, num_steps: int) -> tuple[Key, tuple[str, ...]]:
+    if len(sheet.steps) != num_steps:
+        raise BadInput(
+            f"the chord sheet has {len(sheet.steps)} chords, this film at this tempo needs {num_steps} (one per "
+            f"two beats): start from the chords.txt of the same film, --tempo and --emotion"
+        )
+    return parse_key(sheet.key), sheet.steps
+
+
+def _sample_chords(
+    model: MusicTransformer,
+    conditions: Conditions,
+    emotion: EmotionTrack,
+    bars: Sequence[Bar],
+    key: Key,
+    *,
+    seed: int,
+) -> tuple[str, ...]:
+    times = np.array([(start + end) / 2 for start, end in chord_steps(bars)])
+    inputs = {
+        name: _at_times(track, times) for name, track in conditions.items() if name in CONDITION_NAMES
+    }
+    inputs["emotion"] = emotion_condition(emotion, times, rate_hz=1.0)
+    valence = inputs["emotion"].values[0, :, 0]
+    bias = shape_ends(
+        emotion_leaning(valence), mode=key.mode, last_bar_steps=len(chord_steps(bars[-1:]))
+    )
+    tokens = model.generate(
+        inputs, torch.tensor([key.mode == "min"]), len(times),
+        generator=torch.Generator().manual_seed(seed), top_p=TOP_P, max_repeat=MAX_REPEAT, logit_bias=bias[None],
+    )  # fmt: skip
+    return tuple(chord_symbol(transpose(int(token), key.shift)) for token in tokens[0])
+
+
+def predict_dynamics(
+    net: DynamicsNet, conditions: Conditions, emotion: EmotionTrack, duration_s: float
+) -> Dynamics:
+    """Density and loudness per second from the net, then leaned by arousal.
+
+    The net gives the conditional mean, and the picture explains little of it, so its range is narrow. Arousal, which
+    the net could not learn from MuVi-Sync's weak labels, scales it: density by up to a factor 1.6, loudness by 4 dB.
+    """
+    times = np.arange(max(1, int(np.ceil(duration_s)))) + 0.5
+    inputs = {
+        name: _at_times(track, times) for name, track in conditions.items() if name in CONDITION_NAMES
+    }
+    inputs["emotion"] = emotion_condition(emotion, times, rate_hz=1.0)
+    with torch.no_grad():
+        density, loudness = net(inputs)[0].double().numpy().T
+    arousal = emotion.at(times).vad[:, 1].astype(np.float64)
+    return Dynamics(
+        times_s=times,
+        density=np.clip(density * 1.6**arousal, 1.0, 40.0),
+        loudness=np.clip(loudness * 10 ** (4.0 * arousal / 20), 0.01, 1.0),
+    )
+
+
+def _at_times(track: ConditionTrack, times_s: NDArray[np.float64]) -> ConditionTrack:
+    """The condition's step in force at each time: its own rate to one step per asked time."""
+    last = track.values.shape[1] - 1
+    index = torch.from_numpy(np.clip(np.floor(times_s * track.rate_hz), 0, last).astype(np.int64))
+    return dataclasses.replace(
+        track, values=track.values[:, index], mask=track.mask[:, index], rate_hz=1.0
+    )
