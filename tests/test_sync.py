@@ -1,0 +1,185 @@
+"""Bars against cuts: tiling, hits, bounds, odd films, speed."""
+
+import math
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from affetto.gen.music.sync import (
+    CADENCE,
+    MAX_TEMPO,
+    alignment,
+    chord_steps,
+    plan_bars,
+)
+from affetto.soundtrack import Bar, Cut
+
+
+def film(rng, duration_s, mean_s):
+    times_s = np.cumsum(rng.exponential(mean_s, size=int(3 * duration_s / mean_s) + 20))
+    return [Cut(float(t), float(rng.random())) for t in times_s if t < duration_s]
+
+
+def assert_tiles(bars, duration_s):
+    assert bars[0].start_s == 0.0
+    assert bars[-1].end_s == duration_s
+    assert all(a.end_s == b.start_s for a, b in pairwise(bars))
+    assert all(bar.end_s > bar.start_s for bar in bars)
+    assert {bar.num_beats for bar in bars} <= {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("bpm", [50.0, 60.0, 90.0, 120.0, 150.0, 180.0])
+def test_tempo_stays_within_its_bound_and_the_last_bar_is_a_slower_full_bar(bpm):
+    rng = np.random.default_rng(3)
+    for mean_s in (0.3, 1.0, 3.0, 8.0):
+        cuts = film(rng, 100.0, mean_s)
+        bars = plan_bars(100.0, cuts, bpm=bpm)
+        assert_tiles(bars, 100.0)
+        ratios = np.array([bar.bpm / bpm for bar in bars])
+        assert ratios.min() >= 1 - MAX_TEMPO - 1e-9
+        assert ratios.max() <= 1 + MAX_TEMPO + 1e-9
+        assert bars[-1].num_beats == 4
+        assert np.median(np.abs(ratios - 1)) < 0.08
+
+
+def test_strongest_cuts_are_hit_exactly_and_plain_bars_hit_by_chance():
+    rng = np.random.default_rng(4)
+    on, off, chance = [], [], []
+    for bpm in (60.0, 90.0, 120.0, 150.0):
+        for _ in range(6):
+            cuts = film(rng, 120.0, 3.0)
+            bars = plan_bars(120.0, cuts, bpm=bpm)
+            measured = alignment(bars, cuts)
+            on.append(measured.strongest_hit_share)
+            assert np.count_nonzero(measured.errors_s == 0) >= 5
+            plain = alignment(plan_bars(120.0, cuts, bpm=bpm, hits=False), cuts)
+            off.append(plain.strongest_hit_share)
+            chance.append(plain.chance_share)
+    assert np.mean(on) >= 0.8
+    assert abs(np.mean(off) - np.mean(chance)) < 0.05
+
+
+def test_one_strong_cut_gets_a_downbeat_and_the_end_an_anchor():
+    bars = plan_bars(20.0, [Cut(7.31, 1.0)], bpm=100.0)
+    assert 7.31 in [bar.start_s for bar in bars]
+    assert bars[-1].end_s == 20.0
+    assert bars[-1].bpm < bars[-2].bpm
+
+
+def test_a_stronger_neighbour_wins():
+    bars = plan_bars(30.0, [Cut(10.0, 0.2), Cut(10.4, 0.9), Cut(10.9, 0.3)], bpm=60.0)
+    starts_s = [bar.start_s for bar in bars]
+    assert 10.4 in starts_s
+    assert 10.0 not in starts_s
+
+
+def test_cadence_without_cuts():
+    bars = plan_bars(60.0, [], bpm=96.0)
+    assert bars[-2].bpm / bars[-1].bpm == pytest.approx(CADENCE)
+    assert {bar.num_beats for bar in bars} == {4}
+
+
+def test_plain_bars_share_one_tempo():
+    cuts = film(np.random.default_rng(5), 61.7, 2.0)
+    bars = plan_bars(61.7, cuts, bpm=110.0, hits=False)
+    assert_tiles(bars, 61.7)
+    assert np.ptp([bar.bpm for bar in bars]) < 1e-6
+    assert abs(bars[0].bpm / 110.0 - 1) < 0.05
+    assert bars == plan_bars(61.7, [], bpm=110.0, hits=False)
+
+
+@pytest.mark.parametrize("hits", [True, False])
+def test_every_length_is_tiled(hits):
+    for bpm in (40.0, 73.0, 120.0, 200.0):
+        for duration_s in np.concatenate([np.arange(0.2, 12.0, 0.17), [59.94, 600.0]]):
+            bars = plan_bars(float(duration_s), [], bpm=bpm, hits=hits)
+            assert_tiles(bars, float(duration_s))
+            if duration_s > 4 * 60 / bpm:
+                assert max(abs(bar.bpm / bpm - 1) for bar in bars) <= MAX_TEMPO + 1e-9
+
+
+def test_any_short_film_with_any_cuts():
+    rng = np.random.default_rng(8)
+    for _ in range(1500):
+        duration_s = float(rng.uniform(0.2, 9.0))
+        cuts = [Cut(float(t), float(rng.random())) for t in rng.uniform(0, duration_s, size=6)]
+        bars = plan_bars(duration_s, cuts[: rng.integers(7)], bpm=float(rng.uniform(50, 180)))
+        assert_tiles(bars, duration_s)
+
+
+def test_shortest_film_is_one_bar():
+    (bar,) = plan_bars(0.2, [Cut(0.1, 1.0)], bpm=100.0)
+    assert (bar.start_s, bar.end_s, bar.num_beats) == (0.0, 0.2, 1)
+
+
+def test_two_hours_in_a_second():
+    cuts = film(np.random.default_rng(6), 7200.0, 3.6)[:2000]
+    start = time.perf_counter()
+    bars = plan_bars(7200.0, cuts, bpm=140.0)
+    assert time.perf_counter() - start < 1.0
+    assert_tiles(bars, 7200.0)
+    assert alignment(bars, cuts).strongest_hit_share > 0.8
+
+
+def test_flicker_is_bars_not_madness():
+    rng = np.random.default_rng(7)
+    cuts = [Cut(0.06 * index, float(rng.random())) for index in range(1000)]
+    bars = plan_bars(60.0, cuts, bpm=120.0)
+    assert_tiles(bars, 60.0)
+    assert len(bars) < 45
+
+
+def test_odd_cut_lists():
+    wanted = plan_bars(30.0, [Cut(11.3, 0.8), Cut(19.0, 0.6)], bpm=90.0)
+    messy = [
+        Cut(19.0, 0.6),
+        Cut(0.0, 1.0),
+        Cut(30.0, 1.0),
+        Cut(11.3, 0.8),
+        Cut(11.3, 0.8),
+        Cut(-4.0, 1.0),
+        Cut(99.0, 1.0),
+        Cut(5.0, math.nan),
+    ]
+    assert plan_bars(30.0, messy, bpm=90.0) == wanted
+    assert {11.3, 19.0} <= {bar.start_s for bar in wanted}
+
+
+def test_many_equal_cuts():
+    cuts = [Cut(float(t), 0.5) for t in np.arange(1.0, 120.0, 1.0)]
+    bars = plan_bars(120.0, cuts, bpm=120.0)
+    assert alignment(bars, cuts).strongest_hit_share > 0.8
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "bpm"), [(0.0, 100.0), (-1.0, 100.0), (math.nan, 100.0), (10.0, 0.0)]
+)
+def test_bad_arguments(duration_s, bpm):
+    with pytest.raises(ValueError, match="positive"):
+        plan_bars(duration_s, [], bpm=bpm)
+
+
+def test_alignment_counts_windows_and_chance():
+    bars = [Bar(2.0 * index, 2.0 * index + 2.0, 4) for index in range(8)]
+    cuts = [Cut(9.0, 0.9), Cut(2.05, 0.9), Cut(3.0, 0.1), Cut(14.0, 0.5)]
+    measured = alignment(bars, cuts)
+    assert measured.errors_s == pytest.approx([0.05, 1.0, 1.0, 0.0])
+    assert measured.strongest_hit_share == 0.5
+    assert measured.chance_share == pytest.approx(0.06)
+    empty = alignment(bars, [])
+    assert empty.strongest_hit_share is None
+    assert len(empty.errors_s) == 0
+
+
+def test_chord_steps_cover_every_bar():
+    bars = [
+        Bar(0.0, 2.0, 4),
+        Bar(2.0, 4.5, 5),
+        Bar(4.5, 6.0, 3),
+        Bar(6.0, 7.0, 2),
+        Bar(7.0, 7.5, 1),
+    ]
+    steps = chord_steps(bars)
+    assert steps == [(0, 1), (1, 2), (2, 3), (3, 4.5), (4.5, 6), (6, 7), (7, 7.5)]
