@@ -95,7 +95,7 @@ def _attend_torch(q: Tensor, k: Tensor, v: Tensor, scores: Tensor | None) -> Ten
 def _attend_xformers(
     ops: ModuleType, q: Tensor, k: Tensor, v: Tensor, scores: Tensor | None
 ) -> Tensor:
-    """Call xformers, which wants (B, T, H, D) and an additive bias in q's dtype whose aligned rows."""
+    """Call xformers: it wants (B, T, H, D) and an aligned additive bias in the dtype of q."""
     if scores is not None and scores.dtype == torch.bool:
         scores = torch.zeros_like(scores, dtype=q.dtype).masked_fill(~scores, -torch.inf)
     if scores is not None:
