@@ -128,7 +128,7 @@ def alignment(bars: Sequence[Bar], cuts: Sequence[Cut]) -> Alignment:
 
 
 def chord_steps(bars: Sequence[Bar]) -> list[tuple[float, float]]:
-    """Where the chords go, (start_s, end_s) each: two beats a step, the last of an odd bar three."""
+    """Where the chords go, (start_s, end_s) each: two beats, the last of an odd bar three."""
     steps: list[tuple[float, float]] = []
     for bar in bars:
         num_steps = max(1, bar.num_beats // 2)
