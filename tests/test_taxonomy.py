@@ -42,9 +42,7 @@ def test_any_leading_shape_keeps_row_sums():
 
 
 def test_unknown_taxonomy_lists_names():
-    with pytest.raises(
-        ValueError, match=r"'plutchik'.*video2music6, ekman7, mikels8, va_quadrants"
-    ):
+    with pytest.raises(ValueError, match=r"'plutchik': .* mikels8, va_quadrants"):
         to_canonical("plutchik", np.ones(8))
 
 
