@@ -155,7 +155,7 @@ def _mixture_state(mixture: Mixture) -> _State:
     for share in mixture.shares:
         probs[LABELS.index(share.label)] += share.strength
     probs /= max(1.0, probs.sum())
-    probs[LABELS.index("neutral")] += 1.0 - probs.sum()
+    probs[LABELS.index("neutral")] += max(0.0, 1.0 - probs.sum())
     return _State(probs @ ANCHORS, np.full(3, ANCHOR_SPREAD**2), probs)  # neutral's anchor is 0
 
 
