@@ -203,7 +203,7 @@ def _markers(file: mido.MidiFile, clock: _TempoMap) -> Iterator[Marker]:
 
 
 def _text(text: str) -> str:
-    """MIDI names no encoding: UTF-8 where it is valid, as ours, else Latin-1 as mido has read it."""
+    """MIDI names no encoding: UTF-8 where it is valid, as ours, else Latin-1 as mido read it."""
     try:
         return text.encode("latin1").decode("utf-8")
     except UnicodeDecodeError:
