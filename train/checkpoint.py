@@ -1,68 +1,94 @@
-"""Checkpoints between epochs, as safetensors: enough to go on bit by bit as if never stopped.
+"""Training state that can be gone on with, as safetensors and JSON: no pickle."""
 
-Recipes draw all randomness of an epoch from (seed, epoch), so no generator's state is kept.
-"""
-
-from collections.abc import Mapping
+import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from affetto.errors import WeightsError
-from affetto.files import staged_file
+from affetto.errors import BadInput
+from affetto.files import staged_folder
+
+TENSORS, RECORD = "state.safetensors", "state.json"
 
 
-def save_checkpoint(
-    path: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, epoch: int
+class Average:
+    """Exponential moving average of a module's parameters, with a warm-up; `module` is it."""
+
+    def __init__(self, module: nn.Module, *, decay: float) -> None:
+        """Start from the module as it is."""
+        self.decay = decay
+        self.count = 0
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """Move towards the module's present parameters; buffers are copied."""
+        self.count += 1
+        decay = min(self.decay, (1 + self.count) / (10 + self.count))
+        for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
+            mine.lerp_(theirs, 1 - decay)
+        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
+            mine.copy_(theirs)
+
+
+def save_state(
+    folder: Path,
+    *,
+    module: nn.Module,
+    average: Average,
+    optimizer: torch.optim.Optimizer,
+    progress: dict[str, Any],
 ) -> None:
-    """Write modules and optimizer after `epoch` epochs, whole or not at all.
-
-    Args:
-        path: of the file; replaced.
-        modules: name -> network, for example the one that learns and the best so far.
-        optimizer: whose state holds tensors only (AdamW does).
-        epoch: how many are done.
-    """
-    tensors = {
-        f"{name}/{key}": value
-        for name, module in modules.items()
-        for key, value in module.state_dict().items()
+    """Write all that the next epoch needs; `progress` holds JSON types."""
+    state = optimizer.state_dict()
+    tensors = {f"module/{name}": value for name, value in module.state_dict().items()}
+    tensors |= {f"average/{name}": value for name, value in average.module.state_dict().items()}
+    for number, slots in state["state"].items():
+        tensors |= {f"optimizer/{number}/{slot}": value for slot, value in slots.items()}
+    record = {
+        "progress": progress,
+        "average_count": average.count,
+        "param_groups": state["param_groups"],
     }
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": value for key, value in state.items()}
-    tensors = {key: value.detach().cpu().clone() for key, value in tensors.items()}
-    with staged_file(path) as staged:
-        save_file(tensors, staged, metadata={"epoch": str(epoch)})
+    with staged_folder(folder) as staged:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, staged / TENSORS)
+        (staged / RECORD).write_text(json.dumps(record))
 
 
-def load_checkpoint(
-    path: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
-) -> int:
-    """Fill modules and optimizer from `path`; gives how many epochs are done.
+def load_state(
+    folder: Path, *, module: nn.Module, average: Average, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """Put everything back as `save_state` found it and give its `progress`.
 
     Raises:
-        WeightsError: not a checkpoint, or of another network.
+        BadInput: the state is of another network or optimizer.
     """
+    tensors = load_file(folder / TENSORS)
+    record = json.loads((folder / RECORD).read_text())
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        kind, _, rest = name.partition("/")
+        if kind == "optimizer":
+            number, _, slot = rest.partition("/")
+            slots.setdefault(int(number), {})[slot] = value
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            epoch = int(file.metadata()["epoch"])
-        for name, module in modules.items():
-            module.load_state_dict(_under(tensors, f"{name}/"))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{path} is not a checkpoint of this recipe: {error}") from error
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _under(tensors, "optimizer/").items():
-        index, _, what = key.partition("/")
-        state.setdefault(int(index), {})[what] = value
-    whole: dict[str, Any] = {**optimizer.state_dict(), "state": state}
-    optimizer.load_state_dict(whole)
-    return epoch
+        module.load_state_dict(_under(tensors, "module/"))
+        average.module.load_state_dict(_under(tensors, "average/"))
+        optimizer.load_state_dict({"state": slots, "param_groups": record["param_groups"]})
+    except (RuntimeError, ValueError) as error:
+        raise BadInput(f"{folder} is of another configuration: choose another out=") from error
+    average.count = record["average_count"]
+    progress: dict[str, Any] = record["progress"]
+    return progress
 
 
-def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
