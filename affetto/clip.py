@@ -85,7 +85,7 @@ class Clip:
             fps = _frame_rate(video, path, limits) if video else UNKNOWN_FPS
             claimed_s = _claimed_end(media)
             first = _first_frame(media, video, path) if video else None
-            codec = video.codec_context.name if video else ""
+            codec = video.codec_context.codec.canonical_name if video else ""
             start_s = float(first.time or 0.0) if first else _first_sound(media)
             shown = _shown_size(first, video) if first and video else (0, 0, 0)
             container = media.format.name
