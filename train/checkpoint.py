@@ -3,7 +3,7 @@
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,34 +12,35 @@ from torch import Tensor, nn
 from affetto.errors import BadInput
 from affetto.files import staged_folder
 
+M = TypeVar("M", bound=nn.Module)
 TENSORS, RECORD = "state.safetensors", "state.json"
 
 
-class Average:
+class Average(Generic[M]):
     """Exponential moving average of a module's parameters, with a warm-up; `module` is it."""
 
-    def __init__(self, module: nn.Module, *, decay: float) -> None:
+    def __init__(self, module: M, *, decay: float) -> None:
         """Start from the module as it is."""
         self.decay = decay
         self.count = 0
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, module: nn.Module) -> None:
+    def update(self, module: M) -> None:
         """Move towards the module's present parameters; buffers are copied."""
         self.count += 1
         decay = min(self.decay, (1 + self.count) / (10 + self.count))
         for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
             mine.lerp_(theirs, 1 - decay)
-        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
-            mine.copy_(theirs)
+        for kept, given in zip(self.module.buffers(), module.buffers(), strict=True):
+            kept.copy_(given)
 
 
 def save_state(
     folder: Path,
     *,
     module: nn.Module,
-    average: Average,
+    average: Average[Any],
     optimizer: torch.optim.Optimizer,
     progress: dict[str, Any],
 ) -> None:
@@ -60,7 +61,7 @@ def save_state(
 
 
 def load_state(
-    folder: Path, *, module: nn.Module, average: Average, optimizer: torch.optim.Optimizer
+    folder: Path, *, module: nn.Module, average: Average[Any], optimizer: torch.optim.Optimizer
 ) -> dict[str, Any]:
     """Put everything back as `save_state` found it and give its `progress`.
 

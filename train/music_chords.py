@@ -112,7 +112,7 @@ def run(config: MusicChordsConfig) -> dict[str, float]:
                     group["lr"] = config.learning_rate * schedule(share, config.warmup_share)
                 loss = batch_loss(model.train(), batch, config, rng=rng)
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
                 optimizer.step()
                 average.update(model)
@@ -179,7 +179,7 @@ def parameter_groups(model: MusicTransformer, weight_decay: float) -> list[dict[
 
 
 def schedule(share: float, warmup_share: float) -> float:
-    """Factor of the learning rate at `share` (0..1) of the run: linear warm-up, then cosine to 0."""
+    """Factor of the learning rate at `share` 0..1 of the run: linear warm-up, then cosine to 0."""
     if share < warmup_share:
         return share / warmup_share
     return 0.5 * (1 + math.cos(math.pi * (share - warmup_share) / (1 - warmup_share)))

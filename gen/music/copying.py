@@ -58,4 +58,5 @@ class CopyHead(nn.Module):
         gates = self.gate(torch.cat([x, heard.best], dim=-1)).softmax(dim=-1)
         mixed = gates[..., :1] * logits.softmax(dim=-1)
         mixed = mixed + torch.einsum("bqp,bpqc->bqc", gates[..., 1:], copied)
-        return mixed.clamp(min=FLOOR).log()
+        log_probs: Tensor = mixed.clamp(min=FLOOR).log()
+        return log_probs

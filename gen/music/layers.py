@@ -1,4 +1,4 @@
-"""Attention layers of the music transformer: relative positions, key-value caches, either norm order.
+"""Attention layers of the music transformer: relative positions, caches, either norm order.
 
 Relative positions are a learned table of distances shared by the heads, brought to (query, key)
 form by skewing (Huang et al. 2018, Music Transformer, section 3.4); distances past the table use
@@ -141,7 +141,7 @@ def relative_scores(q: Tensor, distances: Tensor, num_keys: int) -> Tensor:
     order = torch.arange(num_keys - 1, -1, -1, device=q.device).clamp(max=len(distances) - 1)
     scores = q @ distances[order].T / math.sqrt(q.shape[-1])  # (B, H, Q, K) by distance
     skewed = nn.functional.pad(scores, (1, 0)).flatten(-2)[..., num_queries:]
-    return skewed.unflatten(-1, (num_queries, num_keys))
+    return rearrange(skewed, "b h (q k) -> b h q k", q=num_queries)
 
 
 def sinusoids(num_steps: int, dim: int, *, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""Choosing the next chord: what is allowed, temperature, nucleus, and one uniform number a chord."""
+"""Choosing the next chord: what is allowed, temperature, nucleus, one uniform number a chord."""
 
 import torch
 from torch import Tensor
