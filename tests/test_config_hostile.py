@@ -217,7 +217,7 @@ def test_only_config_errors_escape_mutations(tmp_path):
     rng = np.random.default_rng(0)
     signs = np.frombuffer(b"\x00\n\t !&*?|>%@`'\"[]{},:#-${}~=<1.eE\xff\\", dtype=np.uint8)
     refused = 0
-    for _ in range(400):
+    for _ in range(200):
         data = bytearray(good)
         for place in rng.integers(0, len(data), size=rng.integers(1, 4)):
             data[place] = rng.choice(signs)
@@ -226,4 +226,4 @@ def test_only_config_errors_escape_mutations(tmp_path):
             load_config(Recipe, path)
         except ConfigError:
             refused += 1
-    assert refused > 100
+    assert refused > 50
