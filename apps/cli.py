@@ -1,7 +1,7 @@
 """The command line. Each command fills a job, calls the app's `run` and prints what came of it.
 
-Progress goes to stderr, results to stdout (`--json` for machines). Exit codes: 0 ok, 2 usage, 3 bad input, 4 out of
-resources, 130 cancelled.
+Progress goes to stderr, results to stdout (`--json` for machines). Exit codes: 0 ok, 2 usage, 3 bad
+input, 4 out of resources, 130 cancelled.
 """
 
 import dataclasses
@@ -69,12 +69,14 @@ def _common(
 def soundtrack(
     video: Annotated[Path, typer.Argument(help="The film: mp4, mov, mkv, webm, avi.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for all results. Default: VIDEO's name + '_soundtrack'.")
+        Path | None,
+        typer.Option(help="Folder for all results. Default: VIDEO's name + '_soundtrack'."),
     ] = None,
     emotion: Annotated[
         str,
         typer.Option(
-            help="auto, happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', '0=calm; 12=excited:0.9', or a CSV/JSON file."
+            help="auto, happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', "
+            "'0=calm; 12=excited:0.9', or a CSV/JSON file."
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same music.")] = 0,
@@ -83,34 +85,53 @@ def soundtrack(
         float | None, typer.Option(help="Quarter notes a minute, 40..220. Default: by emotion.")
     ] = None,
     instruments: Annotated[
-        str | None, typer.Option(help="Comma-separated, such as piano,strings,bass,drums. Default: by emotion.")
+        str | None,
+        typer.Option(
+            help="Comma-separated, such as piano,strings,bass,drums. Default: by emotion."
+        ),
     ] = None,
     loudness: Annotated[
-        float, typer.Option(min=-40, max=-8, help="Target in LUFS: -14 web, -16 default, -23 broadcast.")
+        float,
+        typer.Option(min=-40, max=-8, help="Target in LUFS: -14 web, -16 default, -23 broadcast."),
     ] = -16.0,
     length: Annotated[
-        float | None, typer.Option(help="Seconds of music; it ends composed. Default: the film's length.")
+        float | None,
+        typer.Option(help="Seconds of music; it ends composed. Default: the film's length."),
     ] = None,
     original_sound: Annotated[
-        bool, typer.Option("--original-sound/--no-original-sound", help="Keep the film's own sound.")
+        bool,
+        typer.Option("--original-sound/--no-original-sound", help="Keep the film's own sound."),
     ] = True,
-    hits: Annotated[bool, typer.Option("--hits/--no-hits", help="Put downbeats on strong cuts.")] = True,
+    hits: Annotated[
+        bool, typer.Option("--hits/--no-hits", help="Put downbeats on strong cuts.")
+    ] = True,
     chords: Annotated[
         Path | None, typer.Option(help="An edited chords.txt to play instead of composing chords.")
     ] = None,
-    soundfont: Annotated[Path | None, typer.Option(help="A .sf2 file. Default: the bundled one.")] = None,
+    soundfont: Annotated[
+        Path | None, typer.Option(help="A .sf2 file. Default: the bundled one.")
+    ] = None,
     weights: Annotated[
-        str, typer.Option(help="Chord weights: default, clean (licence-clean data only), a folder, hub:owner/name.")
+        str,
+        typer.Option(
+            help="Chord weights: default, clean (licence-clean data), a folder, hub:owner/name."
+        ),
     ] = "default",
     clip_model: Annotated[
         str | None,
-        typer.Option(help="Folder or hub id of CLIP ViT-L/14-336, for richer picture features (extra affetto[clip])."),
+        typer.Option(
+            help="Folder or hub id of CLIP ViT-L/14-336: richer features (affetto[clip])."
+        ),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on stdout.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
-    """Compose music for a film: mp4, mix, stems, MIDI, chord sheet, lead sheet, recipe and report."""
+    """Compose music for a film: mp4, mix, stems, MIDI, chords, lead sheet, recipe, report."""
     from affetto.apps import soundtrack as job
     from affetto.apps.progress import bar
 
@@ -158,4 +179,8 @@ def doctor(
     from affetto.apps.doctor import examine, table
 
     findings = examine()
-    print(json.dumps([dataclasses.asdict(row) for row in findings], indent=2) if as_json else table(findings))
+    print(
+        json.dumps([dataclasses.asdict(row) for row in findings], indent=2)
+        if as_json
+        else table(findings)
+    )

@@ -12,10 +12,16 @@ import affetto
 
 # distribution -> (what it brings, how to get it)
 EXTRAS = {
-    "music21": ("lead.musicxml, a lead sheet for notation programs", "pip install 'affetto[score]'"),
+    "music21": (
+        "lead.musicxml, a lead sheet for notation programs",
+        "pip install 'affetto[score]'",
+    ),
     "transformers": ("CLIP picture features (--clip-model)", "pip install 'affetto[clip]'"),
     "accelerate": ("training on several devices", "pip install 'affetto[train]'"),
-    "xformers": ("faster attention on CUDA; elsewhere torch's own serves", "pip install 'affetto[gpu]'"),
+    "xformers": (
+        "faster attention on CUDA; elsewhere torch's own serves",
+        "pip install 'affetto[gpu]'",
+    ),
 }
 
 
@@ -45,8 +51,16 @@ def _machine() -> list[Finding]:
     cores = len(os.sched_getaffinity(0))
     return [
         Finding("affetto", True, f"{affetto.__version__}, Python {platform.python_version()}"),
-        Finding("machine", True, f"{cores} cores, {memory_gb:.0f} GB memory, {free_gb:.0f} GB disk free here"),
-        Finding("film reading, writing", True, f"PyAV {importlib.metadata.version('av')} (its own FFmpeg)"),
+        Finding(
+            "machine",
+            True,
+            f"{cores} cores, {memory_gb:.0f} GB memory, {free_gb:.0f} GB disk free here",
+        ),
+        Finding(
+            "film reading, writing",
+            True,
+            f"PyAV {importlib.metadata.version('av')} (its own FFmpeg)",
+        ),
     ]
 
 
@@ -87,5 +101,7 @@ def _weights() -> list[Finding]:
             rows.append(Finding(f"weights {name}", False, str(error)))
             continue
         use = "" if weights.commercial else " (research use)"
-        rows.append(Finding(f"weights {name}", True, f"trained on {', '.join(weights.trained_on)}{use}"))
+        rows.append(
+            Finding(f"weights {name}", True, f"trained on {', '.join(weights.trained_on)}{use}")
+        )
     return rows

@@ -1,4 +1,4 @@
-"""Progress on stderr: what is happening, how far, how long it will take. The same callback serves any front end."""
+"""Progress on stderr: what is happening, how far, how long. Any front end may give a callback."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,16 +14,27 @@ def silent(_what: str, _share: float) -> None:
 
 @contextmanager
 def bar(*, quiet: bool) -> Iterator[Report]:
-    """A bar with time left on stderr; plain lines where stderr is not a terminal; nothing when quiet."""
+    """A bar with time left on stderr; plain lines where it is no terminal; nothing when quiet."""
     if quiet:
         yield silent
     elif not sys.stderr.isatty():
         yield _Lines()
     else:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
-        columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("starting", total=1.0)
             yield lambda what, share: progress.update(task, description=what, completed=share)

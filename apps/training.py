@@ -21,7 +21,7 @@ def run(recipe: str, words: Sequence[str]) -> dict[str, Any]:
 
     Args:
         recipe: a name in RECIPES.
-        words: at most one path of a YAML file (default: the recipe's own), then key=value overrides.
+        words: at most one YAML file (default: the recipe's own), then key=value overrides.
 
     Raises:
         ConfigError: unknown recipe, or a configuration that does not fit.
@@ -33,7 +33,11 @@ def run(recipe: str, words: Sequence[str]) -> dict[str, Any]:
     files = [Path(word) for word in words if word.endswith((".yaml", ".yml")) and "=" not in word]
     overrides = [word for word in words if "=" in word]
     if len(files) > 1 or len(files) + len(overrides) != len(words):
-        raise ConfigError(f"expected at most one .yaml file and key=value words, got {' '.join(words)}")
-    config = load_config(getattr(module, config_name), files[0] if files else CONFIGS / f"{recipe}.yaml", overrides)
+        raise ConfigError(
+            f"expected at most one .yaml file and key=value words, got {' '.join(words)}"
+        )
+    config = load_config(
+        getattr(module, config_name), files[0] if files else CONFIGS / f"{recipe}.yaml", overrides
+    )
     figures: dict[str, Any] = module.run(config)
     return figures

@@ -5,7 +5,7 @@ inputs are standardised by statistics saved with the weights, and absent conditi
 of their own. B batch, T condition steps, C encoded steps, D width of a condition.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,16 @@ from torch import Tensor, nn
 from affetto.condition import Conditions
 from affetto.gen.music.layers import FeedForward, Residual, SelfAttention, sinusoids
 
+# Widths of the conditions of docs/contract.md.
+CONDITION_WIDTHS = {
+    "clip": 768,
+    "picture": 1280,
+    "scene_offset": 1,
+    "motion": 1,
+    "flow": 1,
+    "light": 4,
+    "emotion": 14,
+}
 MAX_DEVIATIONS = 5.0
 
 
@@ -64,7 +74,7 @@ class ConditionEncoder(nn.Module):
 
     def __init__(
         self,
-        conditions: Mapping[str, int],
+        conditions: Sequence[str],
         dim: int,
         num_layers: int,
         num_heads: int,
@@ -76,7 +86,7 @@ class ConditionEncoder(nn.Module):
         super().__init__()
         self.dim = dim
         self.inputs = nn.ModuleDict(
-            {name: ConditionInput(width, dim) for name, width in sorted(conditions.items())}
+            {name: ConditionInput(CONDITION_WIDTHS[name], dim) for name in conditions}
         )
         self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(

@@ -24,7 +24,7 @@ HOME = {"maj": ("C",), "min": ("A:min",)}
 
 
 def emotion_leaning(valence: Tensor) -> Tensor:
-    """Additive logits (T, 159) that favour bright qualities where valence (T,) in -1..1 is high, dark ones where low."""
+    """Additive logits (T, 159) that favour bright chords where valence (T,) is high, else dark."""
     qualities = torch.tensor([BRIGHTNESS[name] for name in QUALITY_NAMES])
     bias = torch.zeros(len(valence), NUM_CHORDS)
     bias[:, 1 : 1 + 12 * NUM_QUALITIES] = LEANING * valence[:, None] * qualities.repeat(12)

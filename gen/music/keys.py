@@ -40,10 +40,16 @@ def parse_key(text: str) -> Key:
     """
     match = _KEY.match(text.strip())
     if not match:
-        raise BadInput(f"unknown key {text!r}: write a tonic and a mode, such as C, Am, F#m or Bb major")
+        raise BadInput(
+            f"unknown key {text!r}: write a tonic and a mode, such as C, Am, F#m or Bb major"
+        )
     name = match.group(1)[0].upper() + match.group(1)[1:]
     name = FLATS.get(name.upper(), name) if name not in ROOTS else name
-    mode = "min" if (match.group(2) or "maj").lstrip(":").startswith("mi") or match.group(2) == "m" else "maj"
+    mode = (
+        "min"
+        if (match.group(2) or "maj").lstrip(":").startswith("mi") or match.group(2) == "m"
+        else "maj"
+    )
     return Key(ROOTS.index(name), mode)
 
 
@@ -70,5 +76,7 @@ def parse_bpm(bpm: float) -> float:
         BadInput: out of range or not a number.
     """
     if not MIN_BPM <= bpm <= MAX_BPM:
-        raise BadInput(f"tempo {bpm} is out of range: {MIN_BPM:.0f} to {MAX_BPM:.0f} quarter notes a minute")
+        raise BadInput(
+            f"tempo {bpm} is out of range: {MIN_BPM:.0f} to {MAX_BPM:.0f} quarter notes a minute"
+        )
     return bpm

@@ -92,7 +92,9 @@ def compose(
         key, symbols = _given_chords(options.chords, len(steps))
     else:
         symbols = _sample_chords(models.chords, conditions, emotion, bars, key, seed=options.seed)
-    spans = tuple(ChordSpan(start, end, name) for (start, end), name in zip(steps, symbols, strict=True))
+    spans = tuple(
+        ChordSpan(start, end, name) for (start, end), name in zip(steps, symbols, strict=True)
+    )
     dynamics = predict_dynamics(models.dynamics, conditions, emotion, duration_s)
     parts = arrange(
         spans, bars, dynamics, emotion, cuts=cuts if options.hits else (),
@@ -122,7 +124,9 @@ def _sample_chords(
 ) -> tuple[str, ...]:
     times = np.array([(start + end) / 2 for start, end in chord_steps(bars)])
     inputs = {
-        name: _at_times(track, times) for name, track in conditions.items() if name in CONDITION_NAMES
+        name: _at_times(track, times)
+        for name, track in conditions.items()
+        if name in CONDITION_NAMES
     }
     inputs["emotion"] = emotion_condition(emotion, times, rate_hz=1.0)
     valence = inputs["emotion"].values[0, :, 0]
@@ -146,7 +150,9 @@ def predict_dynamics(
     """
     times = np.arange(max(1, int(np.ceil(duration_s)))) + 0.5
     inputs = {
-        name: _at_times(track, times) for name, track in conditions.items() if name in CONDITION_NAMES
+        name: _at_times(track, times)
+        for name, track in conditions.items()
+        if name in CONDITION_NAMES
     }
     inputs["emotion"] = emotion_condition(emotion, times, rate_hz=1.0)
     with torch.no_grad():

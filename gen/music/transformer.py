@@ -12,7 +12,7 @@ B batch, L chords, T condition steps, C chord steps encoded.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from affetto.condition import Conditions
 from affetto.gen.music.chords import END, NUM_CHORDS, NUM_QUALITIES, PAD, chord_id
 from affetto.gen.music.copying import CopyHead
-from affetto.gen.music.encoder import ConditionEncoder
+from affetto.gen.music.encoder import CONDITION_WIDTHS, ConditionEncoder
 from affetto.gen.music.layers import (
     CrossAttention,
     FeedForward,
@@ -50,7 +50,7 @@ class MusicTransformerConfig:
     """Shape of the network; JSON types only.
 
     Attributes:
-        conditions: name -> width of every condition it reads; others are ignored.
+        conditions: names of what it reads, of `CONDITION_WIDTHS`; others are ignored.
         dim: width; a multiple of 2 * num_heads.
         max_distance: relative distances told apart, in chords.
         fusion: 'cross' attends from chords to all encoded steps; 'aligned' adds the encoded step
@@ -60,9 +60,7 @@ class MusicTransformerConfig:
         copying: see what has been played and copy from it.
     """
 
-    conditions: dict[str, int] = field(
-        default_factory=lambda: {"emotion": 14, "motion": 1, "scene_offset": 1}
-    )
+    conditions: tuple[str, ...] = ("emotion", "motion", "scene_offset")
     dim: int = 128
     num_heads: int = 4
     num_encoder_layers: int = 1
@@ -75,11 +73,27 @@ class MusicTransformerConfig:
     absolute: bool = False
     copying: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        unknown = sorted(set(self.conditions) - set(CONDITION_WIDTHS))
+        if unknown:
+            known = ", ".join(CONDITION_WIDTHS)
+            raise ValueError(f"conditions must be among {known}, got {', '.join(unknown)}")
+        if self.dim % (2 * self.num_heads):
+            raise ValueError(
+                f"dim must be a multiple of 2 * num_heads, got {self.dim} and {self.num_heads}"
+            )
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Condition name -> its width."""
+        return {name: CONDITION_WIDTHS[name] for name in self.conditions}
+
 
 PRESETS: dict[str, MusicTransformerConfig] = {
     "default": MusicTransformerConfig(),
     "seed": MusicTransformerConfig(
-        conditions={"clip": 768, "scene_offset": 1, "motion": 1, "emotion": 14},
+        conditions=("clip", "scene_offset", "motion", "emotion"),
         dim=512,
         num_heads=8,
         num_encoder_layers=6,

@@ -1,0 +1,326 @@
+"""`affetto soundtrack`: a film in, the film with music out.
+
+`run` is the straight line; each step is one call.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import resource
+import shlex
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile
+import torch
+
+from affetto.apps.progress import Report, silent
+from affetto.apps.report import write_report
+from affetto.apps.soundtrack_report import report_data
+from affetto.clip import Clip
+from affetto.conditioning.video import VideoConditions, read_video_conditions
+from affetto.emotion import EmotionTrack
+from affetto.emotion_bank.bank import request_to_track
+from affetto.errors import BadInput
+from affetto.files import staged_folder
+from affetto.gen.music.chord_sheet import read_chord_sheet, write_chord_sheet
+from affetto.gen.music.lead_sheet import write_lead_sheet
+from affetto.gen.music.midi import write_midi
+from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
+from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
+from affetto.gen.music.sync import alignment
+from affetto.gen.music.synth import choose_synth
+from affetto.media_write import write_film
+from affetto.provenance import (
+    Recipe,
+    WeightsRecord,
+    content_hash,
+    file_record,
+    wav_blocks,
+    write_recipe,
+)
+from affetto.recognizers.scene.recognizer import recognize_scene
+from affetto.request import EmotionRequest, parse_request
+from affetto.soundtrack import Soundtrack
+
+SAMPLE_RATE = 44_100
+WEIGHT_NAMES = {"default": "music_chords", "clean": "music_chords_clean"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked: the command line's options (see `affetto soundtrack --help`)."""
+
+    video: Path
+    out: Path
+    emotion: str = "auto"
+    seed: int = 0
+    key: str | None = None
+    tempo_bpm: float | None = None
+    instruments: tuple[str, ...] | None = None
+    loudness_lufs: float = -16.0
+    length_s: float | None = None
+    original_sound: bool = True
+    hits: bool = True
+    chords: Path | None = None
+    soundfont: Path | None = None
+    weights: str = "default"
+    clip_model: str | None = None
+    threads: int | None = None
+
+    def command(self) -> str:
+        """The command line that repeats this job."""
+        words = [
+            "affetto",
+            "soundtrack",
+            str(self.video),
+            "--seed",
+            str(self.seed),
+            "--emotion",
+            self.emotion,
+        ]
+        for flag, value in (
+            ("--key", self.key),
+            ("--tempo", self.tempo_bpm),
+            ("--instruments", ",".join(self.instruments) if self.instruments else None),
+            ("--length", self.length_s),
+            ("--chords", self.chords),
+            ("--soundfont", self.soundfont),
+            ("--clip-model", self.clip_model),
+        ):
+            words += [flag, str(value)] if value is not None else []
+        words += ["--loudness", f"{self.loudness_lufs:g}"] if self.loudness_lufs != -16 else []
+        words += ["--weights", self.weights] if self.weights != "default" else []
+        words += ["--no-original-sound"] if not self.original_sound else []
+        words += ["--no-hits"] if not self.hits else []
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a job: where the files are and what was measured."""
+
+    folder: str
+    files: tuple[str, ...]
+    duration_s: float
+    music_duration_error_ms: float
+    key: str
+    bpm_range: tuple[float, float]
+    integrated_lufs: float
+    true_peak_dbtp: float
+    strong_cuts_hit: float | None
+    strong_cuts_chance: float
+    synth: str
+    seed: int
+    wall_s: float
+    cpu_s: float
+    peak_rss_mb: float
+    command: str
+
+
+def run(job: Job, *, progress: Report = silent) -> Result:
+    """Do the whole job; all files appear in `job.out` together, or none does.
+
+    Raises:
+        EngineError: its subclasses say what was wrong and carry the exit code.
+    """
+    started = (time.perf_counter(), time.process_time())
+    if job.out.exists() and not job.out.is_dir():
+        raise BadInput(f"--out {job.out} is a file: give a folder")
+    torch.set_num_threads(job.threads or free_cores())
+    with contextlib.ExitStack() as stack:
+        progress("opening the film", 0.0)
+        clip = Clip.open(job.video)
+        options = _options(job)
+        synth = choose_synth(job.soundfont)
+        request = parse_request(job.emotion)
+        folder = stack.enter_context(staged_folder(job.out))
+        progress("watching the film", 0.02)
+        seen = read_video_conditions(
+            clip,
+            semantic="clip" if job.clip_model else "none",
+            clip_model=job.clip_model,
+            progress=lambda share: progress("watching the film", 0.02 + 0.38 * share),
+        )
+        measured = recognize_scene(seen.conditions, duration_s=seen.duration_s)
+        wanted = request_to_track(request, duration_s=seen.duration_s, measured=measured)
+        progress("composing", 0.42)
+        models = load_models(chords=WEIGHT_NAMES.get(job.weights, job.weights))
+        music = _compose(job, options, seen, wanted, models)
+        progress("playing and mixing", 0.5)
+        original = (
+            clip.audio_blocks(sample_rate=SAMPLE_RATE)
+            if clip.has_audio and job.original_sound
+            else None
+        )
+        mixed = render_soundtrack(
+            music,
+            folder,
+            synth=synth,
+            original=original,
+            settings=MixSettings(target_lufs=job.loudness_lufs),
+            sample_rate=SAMPLE_RATE,
+            progress=lambda share: progress("playing and mixing", 0.5 + 0.3 * share),
+        )
+        progress("writing the film", 0.82)
+        write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(job))
+        progress("writing notes and report", 0.9)
+        _write_notes(music, folder)
+        result = _result(job, music, seen, mixed, folder, started)
+        wanted.save(folder / "emotion.csv")
+        _write_recipe(job, request, music, models, result, folder)
+        write_report(
+            folder / "report.html",
+            report_data(job, result, music, seen, measured, wanted, mixed, models),
+        )
+        progress("done", 1.0)
+    return result
+
+
+def summary(result: Result) -> str:
+    """The result in a few lines for a terminal."""
+    low, high = result.bpm_range
+    return "\n".join(
+        (
+            f"Music of {result.duration_s:.2f} s in {result.key}, {low:.0f}-{high:.0f} bpm, "
+            f"seed {result.seed}",
+            f"  length against film   {result.music_duration_error_ms:.1f} ms",
+            f"  loudness              {result.integrated_lufs:.1f} LUFS, "
+            f"true peak {result.true_peak_dbtp:.1f} dBTP",
+            f"  strong cuts hit       {_share(result.strong_cuts_hit)} "
+            f"(chance {result.strong_cuts_chance:.0%})",
+            f"  synthesizer           {result.synth}",
+            f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
+            f"{result.peak_rss_mb:.0f} MB at most",
+            f"Files in {result.folder}:",
+            *(f"  {name}" for name in result.files),
+            f"Open {result.folder}/report.html to see and hear it.",
+        )
+    )
+
+
+def _share(value: float | None) -> str:
+    return "no cuts" if value is None else f"{value:.0%}"
+
+
+def free_cores() -> int:
+    """Cores of this process less those busy over the last minute, at least one."""
+    return max(1, round(len(os.sched_getaffinity(0)) - os.getloadavg()[0]))
+
+
+def _options(job: Job) -> ComposeOptions:
+    sheet = read_chord_sheet(job.chords) if job.chords else None
+    return ComposeOptions(
+        seed=job.seed,
+        key=job.key,
+        bpm=job.tempo_bpm,
+        instruments=job.instruments,
+        hits=job.hits,
+        chords=sheet,
+    )
+
+
+def _compose(
+    job: Job,
+    options: ComposeOptions,
+    seen: VideoConditions,
+    wanted: EmotionTrack,
+    models: MusicModels,
+) -> Soundtrack:
+    length_s = seen.duration_s if job.length_s is None else job.length_s
+    if not 0 < length_s <= seen.duration_s:
+        raise BadInput(
+            f"--length {length_s:g}: give more than 0, at most the film's {seen.duration_s:.2f} s"
+        )
+    return compose(
+        seen.conditions, wanted, seen.cuts, duration_s=length_s, models=models, options=options
+    )
+
+
+def _tags(job: Job) -> dict[str, str]:
+    return {
+        "title": job.video.stem,
+        "comment": f"Music composed by Affetto (AI-generated), seed {job.seed}",
+    }
+
+
+def _write_notes(music: Soundtrack, folder: Path) -> None:
+    write_midi(music, folder / "music.mid")
+    write_chord_sheet(music, folder / "chords.txt")
+    if importlib.util.find_spec("music21"):
+        write_lead_sheet(music, folder / "lead.musicxml")
+
+
+def _result(
+    job: Job,
+    music: Soundtrack,
+    seen: VideoConditions,
+    mixed: MixReport,
+    folder: Path,
+    started: tuple[float, float],
+) -> Result:
+    hit = alignment(music.bars, seen.cuts)
+    with soundfile.SoundFile(folder / "mix.wav") as mix:
+        mix_s = mix.frames / mix.samplerate
+    tempi = [bar.bpm for bar in music.bars]
+    return Result(
+        folder=str(job.out),
+        files=(*_listed(folder), "emotion.csv", "recipe.json", "report.html"),
+        duration_s=mix_s,
+        music_duration_error_ms=1000 * (mix_s - seen.duration_s),
+        key=music.key,
+        bpm_range=(min(tempi), max(tempi)),
+        integrated_lufs=mixed.integrated_lufs,
+        true_peak_dbtp=mixed.true_peak_dbtp,
+        strong_cuts_hit=hit.strongest_hit_share,
+        strong_cuts_chance=hit.chance_share,
+        synth=mixed.synth,
+        seed=job.seed,
+        wall_s=time.perf_counter() - started[0],
+        cpu_s=time.process_time() - started[1],
+        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        command=job.command(),
+    )
+
+
+def _listed(folder: Path) -> tuple[str, ...]:
+    return tuple(
+        sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    )
+
+
+def _write_recipe(
+    job: Job,
+    request: EmotionRequest,
+    music: Soundtrack,
+    models: MusicModels,
+    result: Result,
+    folder: Path,
+) -> None:
+    shown = dataclasses.asdict(result)
+    write_recipe(
+        folder / "recipe.json",
+        Recipe(
+            job="soundtrack",
+            request=str(request),
+            seed=job.seed,
+            config=dataclasses.asdict(job),
+            inputs=tuple(
+                file_record(path)
+                for path in (job.video, job.chords, job.soundfont, request.file)
+                if path
+            ),
+            weights=tuple(
+                WeightsRecord(weights.name, weights.sha256, weights.licence, "package")
+                for weights in models.weights
+            ),
+            content_sha256=content_hash(
+                soundtrack=music, audio={"mix": wav_blocks(folder / "mix.wav")}
+            ),
+            command=result.command,
+            timings_s={name: shown.pop(name) for name in ("wall_s", "cpu_s")},
+            scores=shown,
+        ),
+    )

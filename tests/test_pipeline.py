@@ -1,0 +1,120 @@
+"""From conditions and an emotion to a whole Soundtrack, with the shipped nets."""
+
+import numpy as np
+import pytest
+import torch
+
+from affetto.condition import ConditionTrack
+from affetto.emotion_bank.bank import request_to_track
+from affetto.errors import BadInput
+from affetto.gen.music.chord_sheet import ChordSheet
+from affetto.gen.music.chords import NUM_CHORDS, chord_id
+from affetto.gen.music.harmony import emotion_leaning, shape_ends
+from affetto.gen.music.keys import parse_key, suggest_bpm, suggest_key
+from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
+from affetto.gen.music.sync import alignment
+from affetto.request import parse_request
+from affetto.soundtrack import Cut
+
+CUTS = tuple(Cut(time_s, strength) for time_s, strength in ((4.1, 0.9), (7.3, 0.4), (13.0, 1.0), (21.7, 0.8)))
+
+
+@pytest.fixture(scope="module")
+def models():
+    return load_models()
+
+
+def conditions(duration_s):
+    steps = int(np.ceil(duration_s))
+    values = torch.arange(steps, dtype=torch.float32)[None, :, None]
+    mask = torch.ones(1, steps, dtype=torch.bool)
+    return {
+        "scene_offset": ConditionTrack(values % 7, mask, 1.0),
+        "motion": ConditionTrack(10 + values % 3, mask, 1.0),
+    }
+
+
+def composed(models, *, request="happy:0.8", duration_s=30.0, **options):
+    track = request_to_track(parse_request(request), duration_s=duration_s)
+    return compose(
+        conditions(duration_s), track, CUTS, duration_s=duration_s, models=models,
+        options=ComposeOptions(**({"seed": 3} | options)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("duration_s", [0.4, 1.0, 5.3, 30.0, 400.0])
+def test_music_lasts_exactly_as_long_as_the_film(models, duration_s):
+    music = composed(models, duration_s=duration_s)
+    assert music.bars[0].start_s == 0
+    assert music.bars[-1].end_s == duration_s
+    assert music.chords[-1].end_s == duration_s
+    assert max(note.end_s for part in music.parts for note in part.notes) <= duration_s
+
+
+def test_same_seed_same_music_and_another_seed_another(models):
+    assert composed(models) == composed(models) or _same(composed(models), composed(models))
+    assert not _same(composed(models), composed(models, seed=4))
+
+
+def _same(one, other):
+    return one.chords == other.chords and one.parts == other.parts and one.bars == other.bars
+
+
+def test_strong_cuts_fall_on_downbeats_only_when_hits_are_on(models):
+    assert alignment(composed(models).bars, CUTS).strongest_hit_share == 1
+    assert alignment(composed(models, hits=False).bars, CUTS).strongest_hit_share < 1
+
+
+def test_emotion_sets_mode_tempo_and_weight(models):
+    happy, sad = composed(models, request="excited"), composed(models, request="sad")
+    assert ":min" not in happy.key
+    assert ":min" in sad.key
+    assert np.mean([bar.bpm for bar in happy.bars]) > 1.2 * np.mean([bar.bpm for bar in sad.bars])
+    assert happy.dynamics.density.mean() > sad.dynamics.density.mean()
+    assert happy.dynamics.loudness.mean() > sad.dynamics.loudness.mean()
+
+
+def test_it_begins_and_ends_at_home(models):
+    for key in ("Dm", "F#", "Bb"):
+        music = composed(models, key=key)
+        assert music.chords[0].symbol == music.chords[-1].symbol == music.key
+
+
+def test_edited_chords_are_played(models):
+    music = composed(models)
+    symbols = tuple("A:min7" if index == 2 else span.symbol for index, span in enumerate(music.chords))
+    sheet = ChordSheet(key=music.key, steps=symbols)
+    again = composed(models, chords=sheet)
+    assert tuple(span.symbol for span in again.chords) == symbols
+    with pytest.raises(BadInput, match="this film at this tempo needs"):
+        composed(models, chords=ChordSheet(key="C", steps=("C", "G")))
+
+
+@pytest.mark.parametrize(("name", "value"), [("bpm", 10.0), ("bpm", float("nan")), ("key", "H"), ("instruments", ("kazoo",))])
+def test_wrong_options_say_what_is_allowed(models, name, value):
+    with pytest.raises(BadInput):
+        composed(models, **{name: value})
+
+
+def test_keys_are_read_in_every_spelling():
+    for text, spelled in (("C", "C"), ("am", "A:min"), ("F#m", "F#:min"), ("Bb major", "A#"), ("Eb minor", "D#:min"), ("A:min", "A:min")):
+        assert str(parse_key(text)) == spelled
+    assert parse_key("G").shift in range(-5, 7)
+
+
+def test_leaning_follows_valence_and_ends_are_forced():
+    bias = emotion_leaning(torch.tensor([1.0, -1.0, 0.0]))
+    assert bias.shape == (3, NUM_CHORDS)
+    assert bias[0, chord_id("C")] > bias[0, chord_id("C:dim")]
+    assert bias[1, chord_id("C")] < bias[1, chord_id("C:dim")]
+    assert not bias[2].any()
+    shaped = shape_ends(torch.zeros(8, NUM_CHORDS), mode="min", last_bar_steps=2)
+    assert shaped[-1].argmax() == shaped[-2].argmax() == chord_id("A:min")
+    assert (shaped[-3] == 0).nonzero().flatten().tolist() == sorted(map(chord_id, ("E", "E:7", "D:min", "G")))
+
+
+def test_suggestions_follow_the_emotion():
+    calm, angry = (request_to_track(parse_request(word), duration_s=5) for word in ("calm", "angry"))
+    assert suggest_bpm(calm) < suggest_bpm(angry)
+    assert suggest_key(angry, rng=np.random.default_rng(0)).mode == "min"
+    assert suggest_key(calm, rng=np.random.default_rng(0)).mode == "maj"
