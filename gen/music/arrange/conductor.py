@@ -1,0 +1,323 @@
+"""Conducting: who plays what in each section, bar by bar, until the film ends."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from affetto.emotion import EmotionTrack
+from affetto.gen.music.arrange import drums as kit
+from affetto.gen.music.arrange import keys as figures
+from affetto.gen.music.arrange import pads
+from affetto.gen.music.arrange.bass import BassLine
+from affetto.gen.music.arrange.density import choose_levels
+from affetto.gen.music.arrange.event import Event, sounding_rate, tied, untangled
+from affetto.gen.music.arrange.form import Measure, Section, lay_out_measures, plan_sections
+from affetto.gen.music.arrange.humanise import perform
+from affetto.gen.music.arrange.keys import Voiced
+from affetto.gen.music.arrange.lead import Melody, draw_motifs
+from affetto.gen.music.arrange.moods import blend_style, feeling_between, mood_weights
+from affetto.gen.music.arrange.palette import (
+    Ensemble,
+    Instrument,
+    Role,
+    choose_ensemble,
+    instruments_named,
+    liking,
+)
+from affetto.gen.music.arrange.plan import Cue, plan_cues
+from affetto.gen.music.arrange.scale import Scale, film_scale
+from affetto.gen.music.arrange.voicing import (
+    KEYS_HIGH,
+    KEYS_LOW,
+    Voicing,
+    next_voicing,
+)
+from affetto.gen.music.chords import NO_CHORD
+from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
+
+_ORDER: tuple[Role, ...] = ("lead", "harmony", "texture", "bass", "drums")
+_LOW_LEAD = 63  # a melody centred under this shares the keys' register
+_DRUM_SHARE = 0.4  # of the notes asked for; more makes the kit play less
+_PAD_WISH = {"intro": 2.0, "break": 2.0, "build": 2.0, "full": 3.0}
+
+
+def arrange(
+    chords: Sequence[ChordSpan],
+    bars: tuple[Bar, ...],
+    dynamics: Dynamics,
+    emotion: EmotionTrack,
+    *,
+    cuts: Sequence[Cut] = (),
+    instruments: Sequence[str] | None = None,
+    seed: int,
+) -> tuple[Part, ...]:
+    """Arrange chords for an ensemble.
+
+    Args:
+        chords: in the sounding key, contiguous over the bars, one per two beats.
+        bars: tile the film from 0 to its end.
+        dynamics: `density` is the number of notes to sound in a second over all parts (floor:
+            the chord itself), `loudness` sets velocities.
+        emotion: chooses instruments and manner of playing.
+        cuts: strong ones on a downbeat (within 60 ms) get an exact accent.
+        instruments: names of `INSTRUMENTS` to use, or None to let the emotion choose.
+        seed: not negative; the same seed gives the same notes.
+
+    Returns:
+        Parts with at least one note each, melody first, drums last. Notes are sorted by time.
+
+    Raises:
+        BadInput: an instrument or a chord is unknown.
+        ValueError: there are no bars or no chords.
+    """
+    if not bars or not chords:
+        raise ValueError(f"needs bars and chords, got {len(bars)} bars and {len(chords)} chords")
+    measures = lay_out_measures(chords, bars, dynamics, cuts)
+    sections = plan_sections(measures, dynamics, emotion)
+    vad, probs = feeling_between(emotion, bars[0].start_s, bars[-1].end_s)
+    overall = mood_weights(vad, probs)
+    if instruments is None:
+        peak = max(sections, key=lambda s: s.intensity).moods
+        ensemble = choose_ensemble(overall, peak, np.random.default_rng([seed, 0]))
+    else:
+        ensemble = instruments_named(instruments)
+    conductor = _Conductor(
+        ensemble=ensemble,
+        scale=film_scale(chords),
+        rng=np.random.default_rng([seed, 1]),
+        pace=blend_style(overall).pace,
+    )
+    for cue in plan_cues(sections, conductor.rng):
+        conductor.play(cue)
+    return _played(conductor, measures, sections, dynamics, seed)
+
+
+def _played(
+    conductor: "_Conductor",
+    measures: Sequence[Measure],
+    sections: Sequence[Section],
+    dynamics: Dynamics,
+    seed: int,
+) -> tuple[Part, ...]:
+    last = measures[-1]
+    last_s = last.bar.end_s - min(0.25, 0.1 * last.length_s)
+    exact = [m.bar.start_s for m in measures if m.hit]
+    breaks = frozenset([*exact, *(s.measures[0].bar.start_s for s in sections)])
+    parts = []
+    players = [i for role in _ORDER for i in conductor.ensemble.get(role, ())]
+    for number, player in enumerate(players):
+        events = conductor.events[player.name]
+        if player.role == "texture":
+            longest_s = 2.2 * float(np.median([m.length_s for m in measures]))
+            events = tied(events, longest_s=longest_s, breaks_s=breaks)
+        notes = perform(
+            events,
+            role=player.role,
+            dynamics=dynamics,
+            last_s=last_s,
+            exact_s=np.array(exact),
+            rng=np.random.default_rng([seed, 2, number]),
+        )
+        if notes:
+            parts.append(Part(player.name, player.program, player.is_drum, notes))
+    return tuple(parts)
+
+
+@dataclass
+class _Conductor:
+    """Walks through the film once; keeps what each player remembers from bar to bar."""
+
+    ensemble: Ensemble
+    scale: Scale
+    rng: np.random.Generator
+    pace: float
+    events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        self.motifs = draw_motifs(self.pace, self.rng)
+        self.melodies: dict[str, Melody] = {}
+        self.voicings: dict[str, Voicing] = {}
+        self.levels = (2, 2)
+        self.walk = int(self.rng.integers(12))
+        self.bass_line: BassLine | None = None
+        self.bassist = self._bassist()
+        if self.bassist is not None:
+            self.bass_line = BassLine(
+                self.bassist.low, min(self.bassist.high, 47), scale=self.scale
+            )
+
+    def _bassist(self) -> Instrument | None:
+        """The bass, or the left hand of a keyboard or guitar that reaches down."""
+        if "bass" in self.ensemble:
+            return self.ensemble["bass"][0]
+        return next((i for i in self.ensemble.get("harmony", ()) if i.low <= 40), None)
+
+    def play(self, cue: Cue) -> None:
+        """Write one bar of every part."""
+        keys = self._best("harmony", cue.section)
+        pad = self._best("texture", cue.section)
+        lead = self._best("lead", cue.section)
+        if cue.ends and cue.section.is_last:
+            self._close(cue, keys, pad, lead)
+            return
+        others = [*self._drums(cue), *self._bass(cue)]
+        if lead is not None:
+            song = self._singer(lead).write(cue.measure, cue.letter, cue.place)
+            self.events[lead.name] += song
+            others += song
+        left = cue.asked - sounding_rate(others, cue.measure.length_s)
+        self._chords(cue, keys, pad, left, low_lead=lead is not None and lead.centre < _LOW_LEAD)
+
+    def _best(self, role: Role, section: Section) -> Instrument | None:
+        players = self.ensemble.get(role, ())
+        return max(players, key=lambda i: liking(i, section.moods), default=None)
+
+    def _singer(self, lead: Instrument) -> Melody:
+        if lead.name not in self.melodies:
+            self.melodies[lead.name] = Melody(
+                lead.low, lead.high, centre=lead.centre, scale=self.scale, motifs=self.motifs
+            )
+        return self.melodies[lead.name]
+
+    def _drums(self, cue: Cue) -> list[Event]:
+        measure, section = cue.measure, cue.section
+        bars = [
+            kit.groove_bar(measure, groove=section.groove, level=level, syncopation=cue.syncopation)
+            for level in range(kit.NUM_LEVELS)
+        ]
+        rates = [sounding_rate(bar, measure.length_s) for bar in bars]
+        level = 0 if cue.entry else cue.drums
+        while level > 1 and rates[level] > _DRUM_SHARE * cue.phrase_asked:
+            level -= 1
+        if 0 < level < kit.NUM_LEVELS - 1 and rates[level + 1] < 0.25 * cue.phrase_asked:
+            level += 1
+        beat = bars[level]
+        if measure.hit or (cue.starts and section.kind == "full" and level >= 2):
+            beat += kit.accent_downbeat(measure, strength=measure.hit, weight=section.style.drums)
+        if cue.ends and max(cue.coming, level) >= 2:
+            beat = kit.fill_bar(measure, beat, groove=section.groove, level=max(cue.coming, level))
+        written = []
+        for player in self.ensemble.get("drums", ()):
+            strokes = untangled(beat)
+            if not player.is_drum:
+                loud = section.intensity > 0.8
+                strokes = kit.pitched_drums(
+                    measure, low=player.low, high=player.high, hit=measure.hit > 0,
+                    level=min(level, 2 if loud else 1), roll=cue.coming >= 2,
+                )  # fmt: skip
+            self.events[player.name] += strokes
+            written += strokes
+        return written
+
+    def _bass(self, cue: Cue) -> list[Event]:
+        if self.bass_line is None or self.bassist is None:
+            return []
+        waits = cue.entry and cue.place == 0
+        if waits and self.bassist.role == "bass":
+            return []
+        style = cue.section.style
+        level = int(np.digitize(style.drive * (0.6 + cue.section.intensity), (0.3, 0.55, 1.0)))
+        if cue.entry or cue.section.kind == "break":
+            level = 0
+        elif cue.phrase_asked < 7.0:
+            level = min(level, 1)
+        elif cue.phrase_asked > 15.0:
+            level = max(level, 1 if style.drive < 0.3 else 2)
+        line = self.bass_line.write(cue.measure, cue.following, level=level, length=style.length)
+        self.events[self.bassist.name] += line
+        return line
+
+    def _voiced(
+        self, player: Instrument, measure: Measure, centre: float, lowest: int
+    ) -> list[Voiced]:
+        low = max(lowest, player.low)
+        high = min(player.high, max(KEYS_HIGH, low + 24))
+        target = int(np.clip(round(centre), low + 8, high - 8))
+        voiced = []
+        for span in measure.spans:
+            if span.chord == NO_CHORD:
+                voiced.append(Voiced(span.beat, span.beats, ()))
+                continue
+            before = self.voicings.get(player.name, ())
+            tones = next_voicing(span.chord, before, low, high, target)
+            self.voicings[player.name] = tones
+            voiced.append(Voiced(span.beat, span.beats, tones))
+        return voiced
+
+    def _chords(
+        self, cue: Cue, keys: Instrument | None, pad: Instrument | None, asked: float, *,
+        low_lead: bool,
+    ) -> None:  # fmt: skip
+        """Keys and pad share what density is left; one of them always has the whole chord."""
+        measure, style = cue.measure, cue.section.style
+        keys_options: list[list[Event]] = [[]]
+        pad_options: list[list[Event]] = [[]]
+        if keys is not None:
+            spans = self._voiced(keys, measure, style.keys_centre + 6 * low_lead, KEYS_LOW)
+            keys_options = figures.keys_levels(
+                measure, spans, _steps_voiced(measure, spans), figure=cue.section.figure,
+                length=style.length, high=min(keys.high, KEYS_HIGH + 3), order=self.walk,
+                strum="guitar" in keys.name,
+            )  # fmt: skip
+        if pad is not None:
+            spans = self._voiced(pad, measure, style.texture_centre, pad.low)
+            pad_options = pads.pad_levels(measure, spans, high=pad.high)
+        least = pads.FULL_LEVEL if keys is None and pad is not None else 0
+        before = (min(self.levels[0], len(keys_options) - 1), self.levels[1])
+        self.levels = choose_levels(
+            keys_options, pad_options, length_s=measure.length_s, asked=asked,
+            wished=(style.motion, _PAD_WISH[cue.section.kind]), before=before, least_pad=least,
+        )  # fmt: skip
+        if keys is not None:
+            self.events[keys.name] += _stressed(keys_options[self.levels[0]], measure)
+        if pad is not None:
+            self.events[pad.name] += _stressed(pad_options[self.levels[1]], measure)
+
+    def _close(
+        self, cue: Cue, keys: Instrument | None, pad: Instrument | None, lead: Instrument | None
+    ) -> None:
+        """The last bar: the last chord is rolled and held, one soft hit, the melody comes home."""
+        measure, style = cue.measure, cue.section.style
+        if keys is not None:
+            spans = self._voiced(keys, measure, style.keys_centre, KEYS_LOW)
+            self.events[keys.name] += figures.last_chord(
+                measure, spans, high=min(keys.high, KEYS_HIGH + 3)
+            )
+        if pad is not None:
+            spans = self._voiced(pad, measure, style.texture_centre, pad.low)
+            self.events[pad.name] += pads.pad_levels(measure, spans, high=pad.high)[pads.FULL_LEVEL]
+        if self.bass_line is not None and self.bassist is not None:
+            self.events[self.bassist.name] += self.bass_line.write(
+                measure, NO_CHORD, level=0, length=1.0
+            )
+        if lead is not None:
+            self.events[lead.name] += self._singer(lead).close(measure)
+        for player in self.ensemble.get("drums", ()):
+            if player.is_drum:
+                self.events[player.name] += kit.soft_end(measure, style.drums)
+            elif cue.section.intensity > 0.5:
+                self.events[player.name] += kit.pitched_drums(
+                    measure, low=player.low, high=player.high, hit=False, level=1, roll=False
+                )
+
+
+def _steps_voiced(measure: Measure, spans: Sequence[Voiced]) -> list[Voiced]:
+    """The voicings of the joined chords, given to the chords as they came."""
+    voiced = []
+    for step in measure.steps:
+        owner = max((v for v in spans if v.beat <= step.beat + 1e-6), key=lambda v: v.beat)
+        voiced.append(Voiced(step.beat, step.beats, owner.tones))
+    return voiced
+
+
+def _stressed(events: Sequence[Event], measure: Measure) -> list[Event]:
+    """On a bar that starts with a strong cut the downbeat is stressed."""
+    if not measure.hit:
+        return list(events)
+    start = measure.bar.start_s
+    return [
+        e._replace(accent=e.accent + 8.0 * measure.hit) if abs(e.start_s - start) < 1e-6 else e
+        for e in events
+    ]

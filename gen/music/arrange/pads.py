@@ -1,0 +1,30 @@
+"""The sustained chords of strings, pads and choirs: from two guide tones to doubled octaves."""
+
+from collections.abc import Sequence
+
+from affetto.gen.music.arrange.event import Event
+from affetto.gen.music.arrange.form import Measure
+from affetto.gen.music.arrange.keys import Voiced
+from affetto.gen.music.arrange.voicing import thickened
+
+NUM_LEVELS = 5
+FULL_LEVEL = 2  # from here on every tone of the chord sounds
+
+
+def pad_levels(measure: Measure, spans: Sequence[Voiced], *, high: int) -> list[list[Event]]:
+    """The bar at each thickness: silent, two tones, the chord, one tone doubled, two doubled."""
+    return [
+        [],
+        _held(measure, [v._replace(tones=v.tones[-2:]) for v in spans]),
+        _held(measure, spans),
+        _held(measure, [v._replace(tones=thickened(v.tones, 1, high)) for v in spans]),
+        _held(measure, [v._replace(tones=thickened(v.tones, 2, high)) for v in spans]),
+    ]
+
+
+def _held(measure: Measure, spans: Sequence[Voiced]) -> list[Event]:
+    return [
+        Event(measure.time_s(v.beat), measure.time_s(v.beat + v.beats), p)
+        for v in spans
+        for p in v.tones
+    ]

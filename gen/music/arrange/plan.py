@@ -1,0 +1,110 @@
+"""The plan before any note: per bar who plays, how busy drums and bass may be, what is sung."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from affetto.gen.music.arrange.form import Measure, Section
+from affetto.gen.music.arrange.lead import phrase_plan
+from affetto.gen.music.chords import NO_CHORD
+
+_PHRASE_BARS = 4
+_QUIET_DENSITY = 5.5  # under this the melody rests
+_MELODY_LEAST = {"intro": 0.60, "break": 0.65, "build": 0.45, "full": 0.30}
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What a bar is told.
+
+    Attributes:
+        section: the section it belongs to.
+        measure: the bar.
+        following: first chord of the next bar, 0 at the end.
+        asked: notes per second to sound in this bar.
+        phrase_asked: the same, mean over its phrase of four bars.
+        entry: whether the players are still gathering at the film's start.
+        drums: level of drums that feeling and intensity call for, 0..3.
+        coming: level of drums the next section starts with, in a section's last bar; else 0.
+        starts: whether the section begins here.
+        ends: whether the section ends here.
+        letter: the melody's bar: A, B, c (cadence) or - (rest).
+        place: number of the bar in its section.
+        syncopation: 0..1, the same through a section.
+    """
+
+    section: Section
+    measure: Measure
+    following: int
+    asked: float
+    phrase_asked: float
+    entry: bool
+    drums: int
+    coming: int
+    starts: bool
+    ends: bool
+    letter: str
+    place: int
+    syncopation: float
+
+
+def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue]:
+    """One cue per bar of the film."""
+    total = sum(len(s.measures) for s in sections)
+    waiting = _bars_waiting(sections[0], total)
+    chords = [*(m.steps[0].chord for s in sections for m in s.measures), NO_CHORD]
+    cues: list[Cue] = []
+    sung = False
+    for number, section in enumerate(sections):
+        measures = section.measures
+        after = sections[number + 1] if number + 1 < len(sections) else None
+        coming = 0 if after is None else _drum_wish(after)
+        rests = sum(m.index < waiting for m in measures)
+        must = after is None and not sung
+        letters = _letters(section, rests, rng, must=must)
+        sung = sung or bool(letters.strip("-"))
+        syncopation = float(rng.random())
+        # A band with drums sounds more notes than the transcriptions MuVi-Sync counts, so more
+        # are allowed; within a section the order of what is asked stays.
+        scale = 1.0 + 0.5 * section.style.drums
+        for place, measure in enumerate(measures):
+            phrase = measures[place - place % _PHRASE_BARS :][:_PHRASE_BARS]
+            density = float(np.mean([m.density for m in phrase]))
+            cues.append(
+                Cue(
+                    section=section,
+                    measure=measure,
+                    following=chords[measure.index + 1],
+                    asked=scale * measure.density,
+                    phrase_asked=scale * density,
+                    entry=measure.index < waiting,
+                    drums=_drum_wish(section),
+                    coming=coming if place == len(measures) - 1 else 0,
+                    starts=place == 0,
+                    ends=place == len(measures) - 1,
+                    letter=letters[place] if density >= _QUIET_DENSITY or must else "-",
+                    place=place,
+                    syncopation=syncopation,
+                )
+            )
+    return cues
+
+
+def _bars_waiting(first: Section, total: int) -> int:
+    """How many bars the chords are alone before bass, drums and melody join: fewer with drive."""
+    return min(round(5.0 - 4.0 * first.style.drive), total // 5 if total >= 6 else total // 3)
+
+
+def _drum_wish(section: Section) -> int:
+    if section.kind == "break":
+        return 0
+    return int(np.digitize(section.style.drums * (0.55 + section.intensity), (0.22, 0.45, 0.95)))
+
+
+def _letters(section: Section, rests: int, rng: np.random.Generator, *, must: bool) -> str:
+    """Which bars the lead plays; it rests where the feeling wants little melody."""
+    count = len(section.measures)
+    if section.style.melody < _MELODY_LEAST[section.kind] and not must:
+        return "-" * count
+    return "-" * rests + phrase_plan(count - rests, melody=section.style.melody, rng=rng)

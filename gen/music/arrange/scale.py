@@ -1,0 +1,48 @@
+"""Which seven notes the film's chords live in, and which fit a single chord."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from affetto.gen.music.chords import chord_id, pitch_classes
+from affetto.soundtrack import ChordSpan
+
+Scale = frozenset[int]
+_MAJOR = (0, 2, 4, 5, 7, 9, 11)
+
+
+def film_scale(chords: Sequence[ChordSpan]) -> Scale:
+    """The diatonic collection that holds most of the chords' tones, weighted by time.
+
+    A minor key has the collection of its relative major; the raised leading note comes in with
+    the chord that has it (see `local_scale`). Near ties go to the collection whose own tonic
+    triads, major or relative minor, sound the longest. Without any chord it is C major.
+    """
+    weights = np.zeros(12)
+    tonics = np.zeros(12)
+    for span in chords:
+        classes = pitch_classes(chord_id(span.symbol))
+        for pitch_class in classes:
+            weights[pitch_class] += span.end_s - span.start_s
+        if classes:
+            minor = (classes[0] + 3) % 12 in classes
+            tonics[(classes[0] + 3 * minor) % 12] += span.end_s - span.start_s
+    collections = [frozenset((root + step) % 12 for step in _MAJOR) for root in range(12)]
+    best = max(range(12), key=lambda r: sum(weights[pc] for pc in collections[r]) + 0.3 * tonics[r])
+    return collections[best]
+
+
+@lru_cache(maxsize=4096)
+def local_scale(scale: Scale, chord: int) -> Scale:
+    """The scale bent to one chord: its foreign tones replace their neighbours a semitone away."""
+    classes = pitch_classes(chord)
+    foreign = [c for c in classes if c not in scale]
+    kept = {s for s in scale if s in classes or all((s - f) % 12 not in (1, 11) for f in foreign)}
+    return frozenset(kept | set(classes))
+
+
+def nearest_pitch(classes: Scale | tuple[int, ...], wanted: float, low: int, high: int) -> int:
+    """The pitch in [low, high] of one of the classes that is nearest to `wanted`."""
+    choices = [p for p in range(low, high + 1) if p % 12 in classes]
+    return min(choices, key=lambda p: (abs(p - wanted), p))
