@@ -64,7 +64,7 @@ class Recipe:
         content_sha256: see `content_hash`.
         command: the command line that repeats it; paths are cut to their last name.
         timings_s: name -> seconds.
-        scores: name -> what was measured.
+        scores: name -> what was measured; paths are cut too.
         versions: see `versions`.
     """
 
@@ -116,7 +116,8 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
     """
     record = _plain(asdict(recipe))
     record["request"] = _without_folders(recipe.request)
-    record["config"] = _named(record["config"])
+    for part in ("config", "scores"):
+        record[part] = _named(record[part])
     record["command"] = shlex.join(map(_without_folders, shlex.split(recipe.command)))
     for weights in record["weights"]:
         weights["name"] = _without_folders(weights["name"])
@@ -240,4 +241,6 @@ def _without_folders(word: str) -> str:
         or not re.search(r"\s", rest)
         or re.search(r"\.\w{1,5}$", rest)  # 'my films/a.mp4', but not 'hope and/or fear'
     )
-    return lead + PurePath(rest).name if is_path else word
+    if is_path:
+        return lead + PurePath(rest).name
+    return re.sub(r"""(?<![^\s'"=:])(~|\.{1,2})?/[^\s'"]*/""", "", word)  # rooted paths in a text

@@ -80,7 +80,8 @@ def test_no_folders_users_hosts_or_environment(tmp_path, monkeypatch):
         f"--emotion like:{home}/voice.wav --chords private/chords.txt "
         "--soundfont 'private x/y.sf2'",
     )
-    record = written(tmp_path, recipe)
+    scores = {"folder": f"{home}/out", "note": f"read {home}/a.wav and ../private/b, ~/private/c"}
+    record = written(tmp_path, dataclasses.replace(recipe, scores=scores))
     text = (tmp_path / "recipe.json").read_text(encoding="utf-8")
     for secret in ("hunter2", "ada", "private", str(tmp_path), str(Path.home()) + "/"):
         assert secret not in text
@@ -88,6 +89,7 @@ def test_no_folders_users_hosts_or_environment(tmp_path, monkeypatch):
         assert platform.node() not in text
     if len(getpass.getuser()) > 4:
         assert getpass.getuser() not in text
+    assert record["scores"] == {"folder": "out", "note": "read a.wav and b, c"}
     assert record["request"] == "like:voice.wav"
     assert record["inputs"][0]["name"] == "film.mp4"
     assert record["command"] == (
@@ -98,7 +100,13 @@ def test_no_folders_users_hosts_or_environment(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "word",
-    ["hope and/or fear at dusk", "hub:owner/name@v1", "https://example.org/x", "0=va(0,1); 2=sad"],
+    [
+        "hope and/or fear at dusk",
+        "now / then",
+        "hub:owner/name@v1",
+        "https://example.org/x",
+        "0=va(0,1); 2=sad",
+    ],
 )
 def test_words_that_are_no_paths_stay(tmp_path, word):
     record = written(tmp_path, make_recipe(request=word, config={"word": word}))
