@@ -63,7 +63,7 @@ def piece(duration_s=24.0, *, bpm=100.0, key="A:min", seed=0, note_step=1.0):
     drums = tuple(Note(bar.start_s, min(bar.start_s + 0.1, bar.end_s), 36, 100) for bar in bars)
     dynamics = Dynamics(np.array([0.5]), np.ones(1), np.ones(1))
     markers = tuple(Marker(cut.time_s, f"cut {number}") for number, cut in enumerate(cuts, 1))
-    parts = (Part("Lead violin", 40, False, lead), Part("Drums", 0, True, drums))
+    parts = (Part("violin", 40, False, lead), Part("drums", 0, True, drums))
     return Soundtrack(duration_s, key, bars, chords, parts, dynamics, markers)
 
 
@@ -263,7 +263,7 @@ def test_midi_is_what_was_composed(tmp_path):
     write_midi(music, path)
     file = mido.MidiFile(path)
     conductor = file.tracks[0]
-    assert [track.name for track in file.tracks[1:]] == ["Lead violin", "Drums"]
+    assert [track.name for track in file.tracks[1:]] == ["violin", "drums"]
     kinds = [message.type for message in conductor]
     assert kinds.count("marker") == len(music.markers)
     assert "text" in kinds
@@ -500,10 +500,27 @@ def test_lead_sheet_without_notes_and_odd_metres(tmp_path):
     assert [measure.duration.quarterLength for measure in measures] == [2, 3, 5, 4]
 
 
+def test_the_lead_is_all_lead_instruments(tmp_path):
+    music21 = pytest.importorskip("music21")
+    bars = (Bar(0.0, 2.0, 4), Bar(2.0, 4.0, 4))
+    parts = (
+        Part("cello", 42, False, (Note(0.0, 1.0, 50, 80),)),
+        Part("flute", 73, False, (Note(2.0, 3.0, 70, 80),)),
+        Part("strings", 48, False, (Note(0.0, 4.0, 90, 80),)),
+        Part("drums", 0, True, (Note(0.0, 4.0, 36, 80),)),
+    )
+    music = replace(piece(), duration_s=4.0, bars=bars, chords=(), markers=(), parts=parts)
+    for kept, pitches in ((parts, [50, 70]), (parts[2:], [90, 90]), (parts[3:], [])):
+        write_lead_sheet(replace(music, parts=kept), tmp_path / "lead.musicxml")
+        score = music21.converter.parse(tmp_path / "lead.musicxml")
+        notes = score.recurse().getElementsByClass("Note")
+        assert [note.pitch.midi for note in notes] == pitches
+
+
 def test_long_notes_are_tied_over_bar_lines(tmp_path):
     music21 = pytest.importorskip("music21")
     bars = tuple(Bar(2.0 * i, 2.0 * i + 2.0, 4) for i in range(4))
-    part = Part("Melody", 73, False, (Note(1.25, 7.3, 70, 80), Note(1.25, 2.0, 62, 80)))
+    part = Part("flute", 73, False, (Note(1.25, 7.3, 70, 80), Note(1.25, 2.0, 62, 80)))
     music = replace(
         piece(), duration_s=8.0, bars=bars, chords=(), parts=(part,), markers=(), key="F"
     )

@@ -5,6 +5,7 @@ Through music21, the extra `affetto[score]`.
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,13 +13,14 @@ import numpy as np
 
 from affetto.errors import EngineError
 from affetto.files import staged_file
+from affetto.gen.music.arrange.palette import INSTRUMENTS
 from affetto.gen.music.chord_names import uses_flats
 from affetto.gen.music.chord_sheet import step_symbols
 from affetto.gen.music.chords import ROOTS
 from affetto.gen.music.keys import Key, parse_key
 from affetto.gen.music.midi import key_signature
 from affetto.gen.music.sync import chord_steps
-from affetto.soundtrack import Part, Soundtrack
+from affetto.soundtrack import Note, Part, Soundtrack
 
 if TYPE_CHECKING:
     from music21.harmony import ChordSymbol
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 SLOTS_PER_BEAT = 4  # the line is written in sixteenths
 TEMPO_MARK = 0.02  # a new mark where the tempo has changed by this much
-LEAD_NAMES = ("lead", "melody")
 # Our qualities in music21's words.
 KINDS = {
     "maj": "major",
@@ -59,8 +60,8 @@ class _Tone(NamedTuple):
 def write_lead_sheet(soundtrack: Soundtrack, path: Path) -> None:
     """Write the chords and the lead line as MusicXML; the same soundtrack gives the same bytes.
 
-    The line is the top voice of the part named lead or melody, else of the highest part, rounded
-    to sixteenths; without any notes the sheet has chords over rests.
+    The line is the top voice of the lead instruments (without any: of the first part that is not
+    drums), rounded to sixteenths; without notes the sheet has chords over rests.
 
     Args:
         soundtrack: the piece.
@@ -123,35 +124,31 @@ def _score(soundtrack: Soundtrack) -> "Score":
 
 def _line(soundtrack: Soundtrack) -> list[_Tone]:
     """The lead as one voice of sixteenths: the highest note of each onset, until the next onset."""
-    part = _lead_part(soundtrack.parts)
-    if part is None:
-        return []
     edges_s = [bar.start_s for bar in soundtrack.bars] + [soundtrack.duration_s]
     beats = np.cumsum([0] + [bar.num_beats for bar in soundtrack.bars])
     total = int(beats[-1]) * SLOTS_PER_BEAT
     top: dict[int, tuple[int, int]] = {}  # onset -> pitch, end
-    for note in part.notes:
+    for note in _lead_notes(soundtrack.parts):
         times_s = [note.start_s, note.end_s]
         start, end = np.rint(np.interp(times_s, edges_s, beats * SLOTS_PER_BEAT)).astype(int)
         if start < total:
             found = (note.pitch, max(int(end), int(start) + 1))
             top[int(start)] = max(top.get(int(start), found), found)
-    starts = sorted(top)
-    following = [*starts[1:], total]
     return [
-        _Tone(start, min(top[start][1], until), top[start][0])
-        for start, until in zip(starts, following, strict=True)
+        _Tone(start, min(top[start][1], following), top[start][0])
+        for start, following in pairwise([*sorted(top), total])
     ]
 
 
-def _lead_part(parts: Sequence[Part]) -> Part | None:
+def _lead_notes(parts: Sequence[Part]) -> list[Note]:
+    """The notes of all lead instruments; without any, of the first part that is not drums."""
     melodic = [part for part in parts if part.notes and not part.is_drum]
-    named = [part for part in melodic if any(name in part.name.lower() for name in LEAD_NAMES)]
-    return max(
-        named or melodic,
-        key=lambda part: np.mean([note.pitch for note in part.notes]),
-        default=None,
-    )
+    leads = [
+        part
+        for part in melodic
+        if part.name in INSTRUMENTS and INSTRUMENTS[part.name].role == "lead"
+    ]
+    return [note for part in leads or melodic[:1] for note in part.notes]
 
 
 def _fill(measure: "Measure", tones: Sequence[_Tone], first: int, last: int, key: Key) -> None:
