@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from affetto.errors import WeightsError
 from affetto.files import staged_folder
+from affetto.text_file import read_text
 
 CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
@@ -173,10 +174,8 @@ def _download(name: str) -> Path:
 def _read_record(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG_FILE
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise WeightsError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        record = json.loads(read_text(path, max_bytes=MAX_CONFIG_BYTES, refusal=WeightsError))
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"cannot read {path}: {error}") from error
     wanted = {"config": dict, "sha256": str, "licence": str, "commercial": bool, "trained_on": list}
     for key, kind in wanted.items():

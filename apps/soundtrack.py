@@ -300,6 +300,8 @@ def _write_recipe(
     folder: Path,
 ) -> None:
     shown = dataclasses.asdict(result)
+    for elsewhere in ("command", "folder", "files", "seed"):
+        del shown[elsewhere]
     write_recipe(
         folder / "recipe.json",
         Recipe(

@@ -2,7 +2,8 @@
 
     python benchmarks/film.py [--minutes 1 10] [--repeats 3]
 
-Each run is its own process on the sample film (packets repeated to length); wall time, CPU time and peak resident memory
+Each run is its own process on the sample film (packets repeated to length); wall time, CPU time and
+peak resident memory
 are the operating system's for that process, imports included.
 """
 
@@ -50,7 +51,19 @@ def repeat_film(source: Path, seconds: float, out: Path) -> None:
 
 def run_job(film: Path, out: Path) -> dict:
     """One `affetto soundtrack` process; its own JSON plus what the system measured of it."""
-    command = [sys.executable, "-m", "affetto.apps.cli", "soundtrack", str(film), "--out", str(out), "--seed", "7", "--json", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "affetto.apps.cli",
+        "soundtrack",
+        str(film),
+        "--out",
+        str(out),
+        "--seed",
+        "7",
+        "--json",
+        "--quiet",
+    ]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     text = process.stdout.read()
@@ -75,7 +88,9 @@ def main() -> None:
             film = Path(folder) / f"film_{minutes:g}.mp4"
             repeat_film(SAMPLE, 60 * minutes, film)
             repeats = options.repeats if minutes <= 1 else 1
-            runs = [run_job(film, Path(folder) / f"out_{minutes:g}_{index}") for index in range(repeats)]
+            runs = [
+                run_job(film, Path(folder) / f"out_{minutes:g}_{index}") for index in range(repeats)
+            ]
             rows.append((minutes, runs))
             print(minutes, [round(run["process_wall_s"], 1) for run in runs], flush=True)
     write_result("film", _page(rows), command="python benchmarks/film.py", packages=("torch", "av"))
@@ -93,7 +108,11 @@ def _page(rows: list) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for minutes, runs in rows:
-        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0] if isinstance(runs[0][key], float)}
+        middle = {
+            key: statistics.median(run[key] for run in runs)
+            for key in runs[0]
+            if isinstance(runs[0][key], float)
+        }
         lines.append(
             f"| {minutes:g} min | {len(runs)} | {middle['process_wall_s']:.1f} | {middle['wall_s']:.1f} | "
             f"{middle['process_cpu_s']:.1f} | {max(run['process_rss_mb'] for run in runs):.0f} | "

@@ -16,7 +16,9 @@ from affetto.gen.music.sync import alignment
 from affetto.request import parse_request
 from affetto.soundtrack import Cut
 
-CUTS = tuple(Cut(time_s, strength) for time_s, strength in ((4.1, 0.9), (7.3, 0.4), (13.0, 1.0), (21.7, 0.8)))
+CUTS = tuple(
+    Cut(time_s, strength) for time_s, strength in ((4.1, 0.9), (7.3, 0.4), (13.0, 1.0), (21.7, 0.8))
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,9 @@ def test_it_begins_and_ends_at_home(models):
 
 def test_edited_chords_are_played(models):
     music = composed(models)
-    symbols = tuple("A:min7" if index == 2 else span.symbol for index, span in enumerate(music.chords))
+    symbols = tuple(
+        "A:min7" if index == 2 else span.symbol for index, span in enumerate(music.chords)
+    )
     sheet = ChordSheet(key=music.key, steps=symbols)
     again = composed(models, chords=sheet)
     assert tuple(span.symbol for span in again.chords) == symbols
@@ -90,14 +94,24 @@ def test_edited_chords_are_played(models):
         composed(models, chords=ChordSheet(key="C", steps=("C", "G")))
 
 
-@pytest.mark.parametrize(("name", "value"), [("bpm", 10.0), ("bpm", float("nan")), ("key", "H"), ("instruments", ("kazoo",))])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("bpm", 10.0), ("bpm", float("nan")), ("key", "H"), ("instruments", ("kazoo",))],
+)
 def test_wrong_options_say_what_is_allowed(models, name, value):
     with pytest.raises(BadInput):
         composed(models, **{name: value})
 
 
 def test_keys_are_read_in_every_spelling():
-    for text, spelled in (("C", "C"), ("am", "A:min"), ("F#m", "F#:min"), ("Bb major", "A#"), ("Eb minor", "D#:min"), ("A:min", "A:min")):
+    for text, spelled in (
+        ("C", "C"),
+        ("am", "A:min"),
+        ("F#m", "F#:min"),
+        ("Bb major", "A#"),
+        ("Eb minor", "D#:min"),
+        ("A:min", "A:min"),
+    ):
         assert str(parse_key(text)) == spelled
     assert parse_key("G").shift in range(-5, 7)
 
@@ -110,11 +124,15 @@ def test_leaning_follows_valence_and_ends_are_forced():
     assert not bias[2].any()
     shaped = shape_ends(torch.zeros(8, NUM_CHORDS), mode="min", last_bar_steps=2)
     assert shaped[-1].argmax() == shaped[-2].argmax() == chord_id("A:min")
-    assert (shaped[-3] == 0).nonzero().flatten().tolist() == sorted(map(chord_id, ("E", "E:7", "D:min", "G")))
+    assert (shaped[-3] == 0).nonzero().flatten().tolist() == sorted(
+        map(chord_id, ("E", "E:7", "D:min", "G"))
+    )
 
 
 def test_suggestions_follow_the_emotion():
-    calm, angry = (request_to_track(parse_request(word), duration_s=5) for word in ("calm", "angry"))
+    calm, angry = (
+        request_to_track(parse_request(word), duration_s=5) for word in ("calm", "angry")
+    )
     assert suggest_bpm(calm) < suggest_bpm(angry)
     assert suggest_key(angry, rng=np.random.default_rng(0)).mode == "min"
     assert suggest_key(calm, rng=np.random.default_rng(0)).mode == "maj"

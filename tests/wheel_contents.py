@@ -1,4 +1,4 @@
-"""Check that a wheel holds exactly the modules of the folders: `python tests/wheel_contents.py dist/*.whl`."""
+"""Check a wheel against the folders: `python tests/wheel_contents.py dist/*.whl`."""
 
 import sys
 import zipfile
@@ -9,7 +9,7 @@ FOLDERS = ("emotion_bank", "recognizers", "conditioning", "gen", "train", "apps"
 
 
 def expected_modules(root: Path) -> set[str]:
-    """The path in the wheel of every module: base ones from affetto/, the others from their folder."""
+    """The path in the wheel of every module: the base ones and each folder's."""
     base = {f"affetto/{path.name}" for path in (root / "affetto").glob("*.py")}
     return base | {
         f"affetto/{path.relative_to(root).as_posix()}"
@@ -28,7 +28,10 @@ def main(wheel: str) -> int:
         f"affetto/{path.relative_to(ROOT / 'affetto').as_posix()}"
         for path in (ROOT / "affetto" / "shipped").rglob("*.safetensors")
     }
-    configs = {f"affetto/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "train/configs").glob("*.yaml")}
+    configs = {
+        f"affetto/{path.relative_to(ROOT).as_posix()}"
+        for path in (ROOT / "train/configs").glob("*.yaml")
+    }
     for title, wrong in (
         ("missing", wanted - names),
         ("too much", names - wanted),

@@ -1,4 +1,4 @@
-"""What a composer adds to the chord model's probabilities: a leaning by emotion and a cadence at the end."""
+"""What is added to the chord model's probabilities: a leaning by emotion and a cadence."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,8 @@ from affetto.gen.music.chords import (
     chord_id,
 )
 
-# How bright a chord quality is heard, -1..1. A theory prior, not a measurement: MuVi-Sync's picture labels carry 0.005
+# How bright a chord quality is heard, -1..1. A theory prior, not a measurement: MuVi-Sync's picture
+# labels carry 0.005
 # nats about chord quality, so nothing of this can be learned there.
 BRIGHTNESS = {
     "maj": 0.7, "maj7": 0.7, "maj6": 0.7, "sus2": 0.4, "sus4": 0.1, "7": 0.1, "aug": -0.3,
@@ -32,7 +33,7 @@ def emotion_leaning(valence: Tensor) -> Tensor:
 
 
 def shape_ends(bias: Tensor, *, mode: str, last_bar_steps: int) -> Tensor:
-    """Make the piece begin at home and close with a cadence: dominant (or its kin), then the tonic for the last bar.
+    """Make the piece begin at home and close with a cadence onto the tonic in the last bar.
 
     Args:
         bias: (T, 159) additive logits; a changed copy is given back.

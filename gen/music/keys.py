@@ -54,7 +54,7 @@ def parse_key(text: str) -> Key:
 
 
 def suggest_key(emotion: EmotionTrack, *, rng: np.random.Generator) -> Key:
-    """Minor where the mean valence is negative, major elsewhere; the tonic is drawn within a fourth of C or A."""
+    """Minor where the mean valence is negative, else major; the tonic is drawn near C or A."""
     mode = "min" if float(np.mean(emotion.vad[:, 0])) < 0 else "maj"
     return Key((MODEL_TONIC[mode] + int(rng.integers(-5, 6))) % 12, mode)
 
@@ -63,7 +63,8 @@ def suggest_bpm(emotion: EmotionTrack) -> float:
     """Tempo in quarter notes a minute from mean arousal: 60 at -1, 100 at 0, 140 at +1.
 
     Source:
-        Tempo is the strongest musical cue of arousal (Gabrielsson and Lindstroem 2010, review); the line's ends follow
+        Tempo is the strongest musical cue of arousal (Gabrielsson and Lindstroem 2010, review); the
+        line's ends follow
         the ranges of EMelodyGen's templates, kept inside what bars of film cues commonly use.
     """
     return 100.0 + 40.0 * float(np.mean(emotion.vad[:, 1]))

@@ -1,4 +1,4 @@
-"""Compose: film conditions and an emotion track in, a Soundtrack out. Each line is one step a newcomer can open."""
+"""Compose: film conditions and an emotion track in, a Soundtrack out."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -23,7 +23,8 @@ from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConf
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Marker, Soundtrack
 from affetto.weights import Weights, fill, load_weights
 
-# What the shipped nets read; other conditions (the picture's semantic vector) are for nets trained on them.
+# What the shipped nets read; other conditions (the picture's semantic vector) are for nets trained
+# on them.
 CONDITION_NAMES = ("clip", "emotion", "motion", "scene_offset")
 MAX_REPEAT = 4
 TOP_P = 0.95
@@ -80,7 +81,8 @@ def compose(
         options: what the user fixed.
 
     Raises:
-        BadInput: an option is out of range, or the chord sheet has another number of chords than the film needs.
+        BadInput: an option is out of range, or the chord sheet has another number of chords than
+            the film needs.
     """
     rng = np.random.default_rng(options.seed)
     suggested = suggest_key(emotion, rng=rng)
@@ -107,8 +109,9 @@ def compose(
 def _given_chords(sheet: ChordSheet, num_steps: int) -> tuple[Key, tuple[str, ...]]:
     if len(sheet.steps) != num_steps:
         raise BadInput(
-            f"the chord sheet has {len(sheet.steps)} chords, this film at this tempo needs {num_steps} (one per "
-            f"two beats): start from the chords.txt of the same film, --tempo and --emotion"
+            f"the chord sheet has {len(sheet.steps)} chords, this film at this tempo needs "
+            f"{num_steps} (one per two beats): start from the chords.txt of the same film, "
+            f"--tempo and --emotion"
         )
     return parse_key(sheet.key), sheet.steps
 
@@ -135,7 +138,8 @@ def _sample_chords(
     )
     tokens = model.generate(
         inputs, torch.tensor([key.mode == "min"]), len(times),
-        generator=torch.Generator().manual_seed(seed), top_p=TOP_P, max_repeat=MAX_REPEAT, logit_bias=bias[None],
+        generator=torch.Generator().manual_seed(seed), top_p=TOP_P, max_repeat=MAX_REPEAT,
+        logit_bias=bias[None],
     )  # fmt: skip
     return tuple(chord_symbol(transpose(int(token), key.shift)) for token in tokens[0])
 
@@ -145,8 +149,10 @@ def predict_dynamics(
 ) -> Dynamics:
     """Density and loudness per second from the net, then leaned by arousal.
 
-    The net gives the conditional mean, and the picture explains little of it, so its range is narrow. Arousal, which
-    the net could not learn from MuVi-Sync's weak labels, scales it: density by up to a factor 1.6, loudness by 4 dB.
+    The net gives the conditional mean, and the picture explains little of it, so its range is
+    narrow. Arousal, which
+    the net could not learn from MuVi-Sync's weak labels, scales it: density by up to a factor 1.6,
+    loudness by 4 dB.
     """
     times = np.arange(max(1, int(np.ceil(duration_s)))) + 0.5
     inputs = {
