@@ -12,6 +12,7 @@ from affetto.errors import ResourceError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_PLACE = (errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EISDIR, errno.ELOOP)
 
 
 @contextmanager
@@ -32,11 +33,22 @@ def resource_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in _NO_PLACE or isinstance(error, FileExistsError):
+            raise ResourceError(
+                f"no such place as {path.parent}: choose another with --out"
+            ) from error
+        raise
+
+
 @contextmanager
 def staged_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success it becomes `path`, else it is gone."""
     with resource_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
         )
@@ -58,7 +70,7 @@ def staged_folder(folder: Path) -> Iterator[Path]:
     """
     with resource_errors(folder):
         new = not folder.exists()
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(folder)
         staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         staged.chmod(0o755)
         try:
