@@ -50,5 +50,6 @@ def test_the_systems_refusals_name_the_place(tmp_path, code):
 
 def test_a_place_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ResourceError, match="no such place"), staged_folder(tmp_path / "file" / "x"):
+    impossible = tmp_path / "file" / "x"
+    with pytest.raises(ResourceError, match="no such place"), staged_folder(impossible):
         pass
