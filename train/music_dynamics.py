@@ -1,0 +1,187 @@
+"""Train the dynamics model: note density and loudness of each second from what the film shows.
+
+    affetto train music_dynamics data.root=... out=runs/music_dynamics
+
+Differs from Video2Music's training: the loss is each song's root mean squared error, density and
+loudness on scales of their own, instead of the squared error of the raw pair, which density rules;
+conditions are dropped at random; the moving average is kept whose validation score is best. Goes on
+from out/state when it is there, with the same result as without a break.
+"""
+
+import dataclasses
+import json
+import math
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affetto.config import load_config
+from affetto.gen.music.dynamics import CONDITION_SIZES, DynamicsConfig, DynamicsNet
+from affetto.train.checkpoint import Average, load_state, save_state
+from affetto.train.data.chord_batches import drop_conditions, statistics
+from affetto.train.data.dynamics_batches import DynamicsBatch, course, shuffled_batches
+from affetto.train.data.muvi_sync import Song, read_muvi_sync
+from affetto.train.dynamics_metrics import padded_rmse, predict, score_courses
+from affetto.weights import save_weights
+
+LICENCE = "Research use: MuVi-Sync states no licence and derives from commercial music videos."
+SCALES = (5.0, 0.09)  # about the error of predicting the mean, density and loudness
+
+
+@dataclass
+class DynamicsData:
+    """Where the songs are: `root` holds muvi_sync/; `num_songs` takes the first, for trials."""
+
+    root: str = "../shared/data"
+    num_songs: int | None = None
+
+
+@dataclass
+class DynamicsRecipe:
+    """The whole run; epochs count passes over all songs."""
+
+    model: DynamicsConfig = field(default_factory=DynamicsConfig)
+    data: DynamicsData = field(default_factory=DynamicsData)
+    out: str = "runs/music_dynamics"
+    epochs: int = 16
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    warmup_share: float = 0.1
+    weight_decay: float = 0.01
+    gradient_norm: float = 1.0
+    average_decay: float = 0.98
+    drop_condition: float = 0.1
+    drop_all_conditions: float = 0.05
+    seed: int = 0
+    num_threads: int = 1
+
+
+def run(config: DynamicsRecipe) -> dict[str, float]:
+    """Read MuVi-Sync's official split, train, give the kept epoch's validation figures."""
+    root = Path(config.data.root) / "muvi_sync"
+    clip = "clip" in config.model.conditions
+    train, val = read_muvi_sync(root, "train", clip=clip), read_muvi_sync(root, "val", clip=clip)
+    return fit(config, train[: config.data.num_songs], val[: config.data.num_songs])
+
+
+def fit(config: DynamicsRecipe, train: list[Song], val: list[Song]) -> dict[str, float]:
+    """Train on songs, keep the best average's weights in out/weights, give its figures."""
+    torch.set_num_threads(config.num_threads)
+    out = Path(config.out)
+    net = build(config, train)
+    average = Average(net, decay=config.average_decay)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    best: dict[str, float] = {}
+    first_epoch = 0
+    if (out / "state").is_dir():
+        progress = load_state(out / "state", module=net, average=average, optimizer=optimizer)
+        best, first_epoch = progress["best"], progress["epoch"] + 1
+    num_batches = math.ceil(len(train) / config.batch_size)
+    for epoch in range(first_epoch, config.epochs):
+        started = time.process_time()
+        rng = np.random.default_rng([config.seed, epoch])
+        losses = []
+        with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator
+            torch.manual_seed(config.seed * 100_003 + epoch)
+            batches = shuffled_batches(train, net.names, config.batch_size, rng=rng)
+            for number, batch in enumerate(batches, start=epoch * num_batches):
+                share = number / (num_batches * config.epochs)
+                for group in optimizer.param_groups:
+                    group["lr"] = config.learning_rate * schedule(share, config.warmup_share)
+                loss = batch_loss(net.train(), batch, config, rng=rng)
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                torch.nn.utils.clip_grad_norm_(net.parameters(), config.gradient_norm)
+                optimizer.step()
+                average.update(net)
+                losses.append(float(loss.detach()))
+        figures = score_courses(predict(average.module, val), val)
+        row = {"epoch": epoch, "loss": float(np.mean(losses)), "score": score(figures), **figures}
+        if not best or row["score"] < best["score"]:
+            best = row
+            save_model(out / "weights", average.module, config)
+        progress = {"best": best, "epoch": epoch}
+        save_state(
+            out / "state", module=net, average=average, optimizer=optimizer, progress=progress
+        )
+        text = json.dumps({**row, "cpu_s": round(time.process_time() - started, 1)})
+        with (out / "metrics.jsonl").open("a") as log:
+            log.write(text + "\n")
+        sys.stderr.write(text + "\n")
+    return best
+
+
+def build(config: DynamicsRecipe, train: list[Song]) -> DynamicsNet:
+    """The network, begun near the mean, with the training songs' statistics."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        net = DynamicsNet(config.model)
+    found = statistics(train, {name: CONDITION_SIZES[name] for name in net.names})
+    targets = np.concatenate([course(song) for song in train])
+    with torch.no_grad():
+        net.shortcut.weight.mul_(0.1)
+        net.head.weight.mul_(0.3)
+        net.input_mean.copy_(torch.cat([found[name][0] for name in net.names]))
+        net.input_std.copy_(torch.cat([found[name][1] for name in net.names]) + 1e-3)
+        net.target_mean.copy_(torch.from_numpy(targets.mean(axis=0)))
+        net.target_std.copy_(torch.from_numpy(targets.std(axis=0)))
+    return net
+
+
+def schedule(share: float, warmup_share: float) -> float:
+    """Factor of the learning rate at `share` (0..1) of the run: linear, then a cosine to 0."""
+    if share < warmup_share:
+        return share / warmup_share
+    return 0.5 * (1 + math.cos(math.pi * (share - warmup_share) / (1 - warmup_share)))
+
+
+def batch_loss(
+    net: DynamicsNet, batch: DynamicsBatch, config: DynamicsRecipe, *, rng: np.random.Generator
+) -> Tensor:
+    """Mean scaled error of a batch with conditions dropped at random."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    shown = drop_conditions(
+        batch.conditions,
+        share=config.drop_condition,
+        share_all=config.drop_all_conditions,
+        generator=generator,
+    )
+    predicted: Tensor = net(shown, lengths=batch.lengths, ends=batch.ends)
+    errors = padded_rmse(predicted, batch.targets)  # (B, 2)
+    return (errors / errors.new_tensor(SCALES)).mean()
+
+
+def score(figures: dict[str, float]) -> float:
+    """What is chosen by: the padded errors of density and loudness on one scale, averaged."""
+    errors = (figures["density_padded_rmse"], figures["loudness_padded_rmse"])
+    return sum(error / scale for error, scale in zip(errors, SCALES, strict=True)) / 2
+
+
+def save_model(folder: Path, net: torch.nn.Module, config: DynamicsRecipe) -> None:
+    """The weights with the facts of their card."""
+    save_weights(
+        folder,
+        config=dataclasses.asdict(config.model),
+        tensors=net.state_dict(),
+        licence=LICENCE,
+        commercial=False,
+        trained_on=("muvi_sync",),
+    )
+
+
+def main(words: list[str]) -> None:
+    """Read CONFIG.yaml and key=value words, run, print the kept epoch as JSON."""
+    path = Path(words[0]) if words and "=" not in words[0] else None
+    config = load_config(DynamicsRecipe, path, words[1:] if path else words)
+    sys.stdout.write(json.dumps(run(config)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
