@@ -70,11 +70,11 @@ def score_transformer(
     scores = ChordScores([], [])
     for start in range(0, len(songs), EVALUATION_BATCH):
         part = songs[start : start + EVALUATION_BATCH]
-        batch = batch_of(part, model.config.conditions)
+        batch = batch_of(part, model.config.widths)
         shown = batch.conditions
         if conditions is not None:
             others = [conditions(start + number) for number in range(len(part))]
-            shown = batch_of(others, model.config.conditions).conditions
+            shown = batch_of(others, model.config.widths).conditions
         log_probs = model(batch.chords, shown, batch.minor).log_softmax(dim=-1)
         for row, targets, chords in zip(log_probs, batch.targets, batch.chords, strict=True):
             real = targets != PAD

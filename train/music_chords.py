@@ -105,7 +105,7 @@ def run(config: MusicChordsConfig) -> dict[str, float]:
         losses = []
         with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator
             torch.manual_seed(config.seed * 100_003 + epoch)
-            batches = shuffled_batches(train, config.model.conditions, config.batch_size, rng=rng)
+            batches = shuffled_batches(train, config.model.widths, config.batch_size, rng=rng)
             for number, batch in enumerate(batches, start=epoch * num_batches):
                 share = number / (num_batches * config.epochs)
                 for group in optimizer.param_groups:
@@ -163,9 +163,20 @@ def build(config: MusicChordsConfig, train: list[Song]) -> MusicTransformer:
         torch.manual_seed(config.seed)
         model = MusicTransformer(config.model)
     if config.initial is not None:
-        fill(model, load_weights(config.initial))
-    model.encoder.set_statistics(statistics(train, config.model.conditions))
+        start_from(model, config.initial)
+    model.encoder.set_statistics(statistics(train, config.model.widths))
     return model
+
+
+def start_from(model: MusicTransformer, initial: str) -> None:
+    """Copy weights of the same shape; only the inputs of conditions may be missing there.
+
+    Raises:
+        WeightsError: they do not fit.
+    """
+    weights = load_weights(initial)
+    inputs = {k: v for k, v in model.state_dict().items() if k.startswith("encoder.inputs.")}
+    fill(model, dataclasses.replace(weights, tensors=inputs | weights.tensors))
 
 
 def parameter_groups(model: MusicTransformer, weight_decay: float) -> list[dict[str, object]]:
