@@ -32,9 +32,10 @@ def main() -> None:
     except EngineError as error:
         print(f"affetto: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("affetto: cancelled; nothing half-written is left", file=sys.stderr)
-        sys.exit(EXIT_CANCELLED)
+    except SystemExit as stop:
+        if stop.code == EXIT_CANCELLED:  # typer's answer to Ctrl-C
+            print("affetto: cancelled; nothing half-written is left", file=sys.stderr)
+        raise
     except MemoryError:
         print("affetto: out of memory: close other programs or use a shorter film", file=sys.stderr)
         sys.exit(EXIT_RESOURCES)
@@ -184,3 +185,7 @@ def doctor(
         if as_json
         else table(findings)
     )
+
+
+if __name__ == "__main__":
+    main()
