@@ -188,11 +188,11 @@ class _Conductor:
             for level in range(kit.NUM_LEVELS)
         ]
         rates = [sounding_rate(bar, measure.length_s) for bar in bars]
-        level = 0 if cue.entry else cue.drums
+        level = 0 if cue.entry else max(cue.drums - cue.ebb, min(cue.drums, 1))
         while level > 1 and rates[level] > _DRUM_SHARE * cue.phrase_asked:
             level -= 1
-        if 0 < level < kit.NUM_LEVELS - 1 and rates[level + 1] < 0.25 * cue.phrase_asked:
-            level += 1
+        if 0 < level < min(cue.drums + 2, kit.NUM_LEVELS) - 1 and not cue.ebb:
+            level += rates[level + 1] < 0.25 * cue.phrase_asked
         beat = bars[level]
         if measure.hit or (cue.starts and section.kind == "full" and level >= 2):
             beat += kit.accent_downbeat(measure, strength=measure.hit, weight=section.style.drums)
@@ -221,10 +221,8 @@ class _Conductor:
         level = int(np.digitize(style.drive * (0.6 + cue.section.intensity), (0.3, 0.55, 1.0)))
         if cue.entry or cue.section.kind == "break":
             level = 0
-        elif cue.phrase_asked < 7.0:
-            level = min(level, 1)
-        elif cue.phrase_asked > 15.0:
-            level = max(level, 1 if style.drive < 0.3 else 2)
+        else:
+            level = min(max(level - cue.ebb, 0), int(cue.phrase_asked / 4.5))
         line = self.bass_line.write(cue.measure, cue.following, level=level, length=style.length)
         self.events[self.bassist.name] += line
         return line
@@ -255,7 +253,7 @@ class _Conductor:
         keys_options: list[list[Event]] = [[]]
         pad_options: list[list[Event]] = [[]]
         if keys is not None:
-            spans = self._voiced(keys, measure, style.keys_centre + 6 * low_lead, KEYS_LOW)
+            spans = self._voiced(keys, measure, style.keys_centre + 4 * low_lead, KEYS_LOW)
             keys_options = figures.keys_levels(
                 measure, spans, _steps_voiced(measure, spans), figure=cue.section.figure,
                 length=style.length, high=min(keys.high, KEYS_HIGH + 3), order=self.walk,
@@ -264,11 +262,16 @@ class _Conductor:
         if pad is not None:
             spans = self._voiced(pad, measure, style.texture_centre, pad.low)
             pad_options = pads.pad_levels(measure, spans, high=pad.high)
-        least = pads.FULL_LEVEL if keys is None and pad is not None else 0
         before = (min(self.levels[0], len(keys_options) - 1), self.levels[1])
+        # Strings come and go with phrases, not with bars; where they must carry, or where the
+        # film is at its fullest, they have the whole chord.
+        must = keys is None or (cue.section.kind == "full" and not cue.ebb)
+        least = pads.FULL_LEVEL if must else 0 if cue.phrase_starts else min(before[1], 1)
+        rests = pad is None or not (cue.phrase_starts or must or before[1])
+        pad_range = (0, 0) if rests else (least, pads.NUM_LEVELS - 1)
         self.levels = choose_levels(
             keys_options, pad_options, length_s=measure.length_s, asked=asked,
-            wished=(style.motion, _PAD_WISH[cue.section.kind]), before=before, least_pad=least,
+            wished=(style.motion, _PAD_WISH[cue.section.kind]), before=before, pad_range=pad_range,
         )  # fmt: skip
         if keys is not None:
             self.events[keys.name] += _stressed(keys_options[self.levels[0]], measure)

@@ -46,7 +46,7 @@ def choose_levels(
     asked: float,
     wished: tuple[float, float],
     before: tuple[int, int],
-    least_pad: int,
+    pad_range: tuple[int, int],
 ) -> tuple[int, int]:
     """The pair of levels whose notes come nearest to the density asked of both together.
 
@@ -57,7 +57,7 @@ def choose_levels(
         asked: notes per second left for the two.
         wished: preferred levels of the two.
         before: the levels of the bar before, which are kept unless a change pays.
-        least_pad: lowest pad level allowed, for when the pad alone carries the chords.
+        pad_range: lowest and highest pad level allowed.
     """
     keys_rate = np.array([sounding_rate(events, length_s) for events in keys])
     # Tied voices are met once per second and seldom struck anew.
@@ -69,6 +69,7 @@ def choose_levels(
     cost += _PAD_PULL * np.abs(np.arange(len(pads)) - wished[1])[None, :]
     cost += _CHANGE_COST * (np.arange(len(keys)) != before[0])[:, None]
     cost += _PAD_CHANGE_COST * (np.arange(len(pads)) != before[1])[None, :]
-    cost[:, :least_pad] = np.inf
+    cost[:, : pad_range[0]] = np.inf
+    cost[:, pad_range[1] + 1 :] = np.inf
     best = int(np.argmin(cost))
     return best // len(pads), best % len(pads)

@@ -66,11 +66,9 @@ def _every(measure: Measure, grid: float) -> list[float]:
 
 def _brush(measure: Measure, level: int, syncopation: float) -> list[Hit]:
     strong, back = pulse_of(measure.bar.num_beats)
-    hits: list[Hit] = [(0.0, KICK, -26.0)]
-    hits += [
-        (float(b), RIDE, -30.0 if b in strong else -34.0) for b in range(measure.bar.num_beats)
-    ]
+    hits: list[Hit] = [(0.0, KICK, -26.0), *((float(b), RIDE, -30.0) for b in strong)]
     if level >= 2:
+        hits += [(float(b), RIDE, -34.0) for b in back]
         hits += [(float(b), STICK, -28.0) for b in back]
     if level >= 3:
         hits += [(b, SHAKER, -30.0 + 5.0 * (b % 1 == 0)) for b in _every(measure, 0.5)]

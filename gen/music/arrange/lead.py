@@ -1,8 +1,8 @@
 """The melody: one small motif, repeated, varied and answered, with room to breathe.
 
-A motif is a rhythm and a contour in scale steps. Every film has two of them; a phrase is four bars
-such as A A B c, where c is a long chord tone and a breath. Strong beats and long notes take chord
-tones, short ones between them may take the scale.
+A motif is a rhythm and a contour in scale steps. Every film has four, in two pairs of which the
+second is heard now and then. A phrase is four bars such as A A B c, where c is a long chord tone
+and a breath. Strong beats and long notes take chord tones, short ones between may take the scale.
 """
 
 from dataclasses import dataclass
@@ -62,13 +62,13 @@ class Motif:
 
 
 def draw_motifs(pace: float, rng: np.random.Generator) -> dict[str, Motif]:
-    """The film's two motifs; `pace` 0..1 picks how quick they are."""
+    """The film's four motifs A, B, C, D; `pace` 0..1 picks how quick they are."""
     banks = _SLOW if pace < 0.3 else _MEDIUM if pace < 0.66 else _QUICK
-    first, second = rng.choice(len(banks), size=2, replace=False)
-    one, two = rng.choice(len(_CONTOURS), size=2, replace=False)
+    rhythms = rng.choice(len(banks), size=4, replace=False)
+    contours = rng.choice(len(_CONTOURS), size=4, replace=False)
     return {
-        "A": Motif(banks[first], _CONTOURS[one]),
-        "B": Motif(banks[second], _CONTOURS[two]),
+        letter: Motif(banks[rhythm], _CONTOURS[contour])
+        for letter, rhythm, contour in zip("ABCD", rhythms, contours, strict=True)
     }
 
 

@@ -1,8 +1,4 @@
-"""The instruments a user may name, and which of them a film's mood calls for.
-
-`ROLE_GAIN_DB`, `GAIN_DB` and `PAN` are for the mixer: they were set by rendering each part with the
-TimGM6mb sound font and measuring (see benchmarks/arrangement.py).
-"""
+"""The instruments a user may name, and which of them a film's mood calls for."""
 
 import difflib
 from collections.abc import Mapping, Sequence

@@ -10,8 +10,13 @@ from affetto.gen.music.arrange.lead import phrase_plan
 from affetto.gen.music.chords import NO_CHORD
 
 _PHRASE_BARS = 4
-_QUIET_DENSITY = 5.5  # under this the melody rests
+_EBB = 0.8  # share of the film's mean density under which a phrase thins out
+_THIN = 6.0  # notes per second under which a phrase is thin in any film
+_SUNG_IN_A_ROW = 2  # sections, then the melody rests for one
 _MELODY_LEAST = {"intro": 0.60, "break": 0.65, "build": 0.45, "full": 0.30}
+
+
+_OTHER_MOTIFS = str.maketrans("AB", "CD")
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,10 @@ class Cue:
         drums: level of drums that feeling and intensity call for, 0..3.
         coming: level of drums the next section starts with, in a section's last bar; else 0.
         starts: whether the section begins here.
+        phrase_starts: whether a phrase of four bars does.
         ends: whether the section ends here.
-        letter: the melody's bar: A, B, c (cadence) or - (rest).
+        letter: the melody's bar: A, B, C, D (motifs), c (cadence) or - (rest).
+        ebb: whether its phrase is asked to be thin, by itself or against the film.
         place: number of the bar in its section.
         syncopation: 0..1, the same through a section.
     """
@@ -43,8 +50,10 @@ class Cue:
     drums: int
     coming: int
     starts: bool
+    phrase_starts: bool
     ends: bool
     letter: str
+    ebb: bool
     place: int
     syncopation: float
 
@@ -55,22 +64,31 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
     waiting = _bars_waiting(sections[0], total)
     chords = [*(m.steps[0].chord for s in sections for m in s.measures), NO_CHORD]
     cues: list[Cue] = []
-    sung = False
+    mean = float(np.mean([m.density for s in sections for m in s.measures]))
+    peak = max(range(len(sections)), key=lambda i: sections[i].intensity)
+    sung = 0  # sections in a row
+    ever_sung = False
     for number, section in enumerate(sections):
         measures = section.measures
         after = sections[number + 1] if number + 1 < len(sections) else None
         coming = 0 if after is None else _drum_wish(after)
         rests = sum(m.index < waiting for m in measures)
-        must = after is None and not sung
+        must = number == peak or (after is None and not ever_sung)
         letters = _letters(section, rests, rng, must=must)
-        sung = sung or bool(letters.strip("-"))
+        if sung >= _SUNG_IN_A_ROW and not must and after is not None:
+            letters = "-" * len(measures)
+        # Every third section sings the other pair of motifs.
+        letters = letters.translate(_OTHER_MOTIFS) if number % 3 == 2 else letters
+        sung = sung + 1 if letters.strip("-") else 0
+        ever_sung = ever_sung or sung > 0
         syncopation = float(rng.random())
         # A band with drums sounds more notes than the transcriptions MuVi-Sync counts, so more
         # are allowed; within a section the order of what is asked stays.
-        scale = 1.0 + 0.5 * section.style.drums
+        scale = 1.0 + 0.7 * section.style.drums
         for place, measure in enumerate(measures):
             phrase = measures[place - place % _PHRASE_BARS :][:_PHRASE_BARS]
             density = float(np.mean([m.density for m in phrase]))
+            ebb = density < max(_EBB * mean, _THIN)
             cues.append(
                 Cue(
                     section=section,
@@ -82,8 +100,10 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
                     drums=_drum_wish(section),
                     coming=coming if place == len(measures) - 1 else 0,
                     starts=place == 0,
+                    phrase_starts=place % _PHRASE_BARS == 0,
                     ends=place == len(measures) - 1,
-                    letter=letters[place] if density >= _QUIET_DENSITY or must else "-",
+                    letter="-" if ebb and not must else letters[place],
+                    ebb=ebb,
                     place=place,
                     syncopation=syncopation,
                 )
