@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from affetto.gen.music.arrange.event import Event
 from affetto.gen.music.arrange.form import Measure, Segment
 from affetto.gen.music.arrange.scale import Scale, local_scale, nearest_pitch
-from affetto.gen.music.chords import NO_CHORD, QUALITIES, QUALITY_NAMES, root_and_quality
+from affetto.gen.music.chords import (
+    NO_CHORD,
+    QUALITIES,
+    QUALITY_NAMES,
+    pitch_classes,
+    root_and_quality,
+)
 
 NUM_LEVELS = 4
 
@@ -17,12 +23,15 @@ class BassLine:
         low: lowest pitch.
         high: highest pitch.
         scale: the film's scale, for steps between roots.
+        first: the film's first chord, whose root is the pedal where no chord came yet.
     """
 
-    def __init__(self, low: int, high: int, *, scale: Scale) -> None:
+    def __init__(self, low: int, high: int, *, scale: Scale, first: int) -> None:
         self.low, self.high, self.scale = low, high, scale
         self.at = round(low + 0.45 * (high - low))
-        self.sounding = NO_CHORD
+        self.silent = first == NO_CHORD
+        if not self.silent:
+            self.at = nearest_pitch(pitch_classes(first)[:1], self.at, low, high)
 
     def write(self, measure: Measure, after: int, *, level: int, length: float) -> list[Event]:
         """One bar.
@@ -51,12 +60,11 @@ class BassLine:
                 stop = measure.time_s(min(beat + sounding, end))
                 events.append(Event(measure.time_s(beat), stop, tone, accent))
             self.at = pitch
-            self.sounding = span.chord
         return events
 
     def _pedal(self, measure: Measure, span: Segment) -> list[Event]:
-        """Where there is no chord the last root is held softly; before any chord, silence."""
-        if self.sounding == NO_CHORD:
+        """Where there is no chord the last root is held softly; silence in a film without any."""
+        if self.silent:
             return []
         start_s, end_s = measure.time_s(span.beat), measure.time_s(span.beat + span.beats)
         return [Event(start_s, end_s, self.at, -14.0)]

@@ -38,6 +38,8 @@ from affetto.gen.music.chords import NO_CHORD
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
 
 _ORDER: tuple[Role, ...] = ("lead", "harmony", "texture", "bass", "drums")
+_BASS_HIGH = 47  # B2, an octave below the keys
+_LOW_KEYS = 40  # a keyboard or guitar that reaches down to here can play the bass
 _LOW_LEAD = 63  # a melody centred under this shares the keys' register
 _DRUM_SHARE = 0.4  # of the notes asked for; more makes the kit play less
 _PAD_WISH = {"intro": 2.0, "break": 2.0, "build": 2.0, "full": 3.0}
@@ -86,8 +88,10 @@ def arrange(
     conductor = _Conductor(
         ensemble=ensemble,
         scale=film_scale(chords),
+        first=next((s.chord for m in measures for s in m.steps if s.chord), NO_CHORD),
         rng=np.random.default_rng([seed, 1]),
         pace=blend_style(overall).pace,
+        by_turns=instruments is not None,
     )
     for cue in plan_cues(sections, conductor.rng):
         conductor.play(cue)
@@ -131,36 +135,40 @@ class _Conductor:
 
     ensemble: Ensemble
     scale: Scale
+    first: int
     rng: np.random.Generator
     pace: float
+    by_turns: bool
     events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.motifs = draw_motifs(self.pace, self.rng)
         self.melodies: dict[str, Melody] = {}
+        self.bass_lines: dict[str, BassLine] = {}
         self.voicings: dict[str, Voicing] = {}
         self.levels = (2, 2)
         self.walk = int(self.rng.integers(12))
-        self.bass_line: BassLine | None = None
-        self.bassist = self._bassist()
-        if self.bassist is not None:
-            self.bass_line = BassLine(
-                self.bassist.low, min(self.bassist.high, 47), scale=self.scale
-            )
 
-    def _bassist(self) -> Instrument | None:
-        """The bass, or the left hand of a keyboard or guitar that reaches down."""
-        if "bass" in self.ensemble:
-            return self.ensemble["bass"][0]
-        return next((i for i in self.ensemble.get("harmony", ()) if i.low <= 40), None)
+    def _seated(self, role: Role, cue: Cue) -> Instrument | None:
+        """Who plays a role in this bar.
+
+        Of players that we chose, whoever suits the section best; those the user named take turns
+        by phrase, so that each is heard. Without a bass a low keyboard or guitar takes its part.
+        """
+        players = self.ensemble.get(role, ())
+        if role == "bass" and not players:
+            players = tuple(i for i in self.ensemble.get("harmony", ()) if i.low <= _LOW_KEYS)
+        if self.by_turns and players:
+            return players[cue.phrase % len(players)]
+        return max(players, key=lambda i: liking(i, cue.section.moods), default=None)
 
     def play(self, cue: Cue) -> None:
         """Write one bar of every part."""
-        keys = self._best("harmony", cue.section)
-        pad = self._best("texture", cue.section)
-        lead = self._best("lead", cue.section)
+        keys = self._seated("harmony", cue)
+        pad = self._seated("texture", cue)
+        lead = self._seated("lead", cue)
         if cue.ends and cue.section.is_last:
-            self._close(cue, keys, pad, lead)
+            self._close(cue)
             return
         others = [*self._drums(cue), *self._bass(cue)]
         if lead is not None:
@@ -170,16 +178,20 @@ class _Conductor:
         left = cue.asked - sounding_rate(others, cue.measure.length_s)
         self._chords(cue, keys, pad, left, low_lead=lead is not None and lead.centre < _LOW_LEAD)
 
-    def _best(self, role: Role, section: Section) -> Instrument | None:
-        players = self.ensemble.get(role, ())
-        return max(players, key=lambda i: liking(i, section.moods), default=None)
-
     def _singer(self, lead: Instrument) -> Melody:
         if lead.name not in self.melodies:
             self.melodies[lead.name] = Melody(
                 lead.low, lead.high, centre=lead.centre, scale=self.scale, motifs=self.motifs
             )
         return self.melodies[lead.name]
+
+    def _bass_line(self, player: Instrument) -> BassLine:
+        if player.name not in self.bass_lines:
+            high = min(player.high, max(_BASS_HIGH, player.low + 11))
+            self.bass_lines[player.name] = BassLine(
+                player.low, high, scale=self.scale, first=self.first
+            )
+        return self.bass_lines[player.name]
 
     def _drums(self, cue: Cue) -> list[Event]:
         measure, section = cue.measure, cue.section
@@ -212,10 +224,8 @@ class _Conductor:
         return written
 
     def _bass(self, cue: Cue) -> list[Event]:
-        if self.bass_line is None or self.bassist is None:
-            return []
-        waits = cue.entry and cue.place == 0
-        if waits and self.bassist.role == "bass":
+        player = self._seated("bass", cue)
+        if player is None or (cue.entry and cue.place == 0 and player.role == "bass"):
             return []
         style = cue.section.style
         level = int(np.digitize(style.drive * (0.6 + cue.section.intensity), (0.3, 0.55, 1.0)))
@@ -223,8 +233,10 @@ class _Conductor:
             level = 0
         else:
             level = min(max(level - cue.ebb, 0), int(cue.phrase_asked / 4.5))
-        line = self.bass_line.write(cue.measure, cue.following, level=level, length=style.length)
-        self.events[self.bassist.name] += line
+        line = self._bass_line(player).write(
+            cue.measure, cue.following, level=level, length=style.length
+        )
+        self.events[player.name] += line
         return line
 
     def _voiced(
@@ -278,32 +290,37 @@ class _Conductor:
         if pad is not None:
             self.events[pad.name] += _stressed(pad_options[self.levels[1]], measure)
 
-    def _close(
-        self, cue: Cue, keys: Instrument | None, pad: Instrument | None, lead: Instrument | None
-    ) -> None:
+    def _close(self, cue: Cue) -> None:
         """The last bar: the last chord is rolled and held, one soft hit, the melody comes home."""
-        measure, style = cue.measure, cue.section.style
-        if keys is not None:
-            spans = self._voiced(keys, measure, style.keys_centre, KEYS_LOW)
-            self.events[keys.name] += figures.last_chord(
-                measure, spans, high=min(keys.high, KEYS_HIGH + 3)
-            )
-        if pad is not None:
-            spans = self._voiced(pad, measure, style.texture_centre, pad.low)
-            self.events[pad.name] += pads.pad_levels(measure, spans, high=pad.high)[pads.FULL_LEVEL]
-        if self.bass_line is not None and self.bassist is not None:
-            self.events[self.bassist.name] += self.bass_line.write(
-                measure, NO_CHORD, level=0, length=1.0
-            )
-        if lead is not None:
-            self.events[lead.name] += self._singer(lead).close(measure)
+        for player in self._all("harmony", cue):
+            spans = self._voiced(player, cue.measure, cue.section.style.keys_centre, KEYS_LOW)
+            high = min(player.high, KEYS_HIGH + 3)
+            self.events[player.name] += figures.last_chord(cue.measure, spans, high=high)
+        for player in self._all("texture", cue):
+            centre = cue.section.style.texture_centre
+            spans = self._voiced(player, cue.measure, centre, player.low)
+            levels = pads.pad_levels(cue.measure, spans, high=player.high)
+            self.events[player.name] += levels[pads.FULL_LEVEL]
+        for player in self._all("bass", cue):
+            line = self._bass_line(player).write(cue.measure, NO_CHORD, level=0, length=1.0)
+            self.events[player.name] += line
+        for player in self._all("lead", cue):
+            self.events[player.name] += self._singer(player).close(cue.measure)
         for player in self.ensemble.get("drums", ()):
             if player.is_drum:
-                self.events[player.name] += kit.soft_end(measure, style.drums)
-            elif cue.section.intensity > 0.5:
-                self.events[player.name] += kit.pitched_drums(
-                    measure, low=player.low, high=player.high, hit=False, level=1, roll=False
+                strokes = kit.soft_end(cue.measure, cue.section.style.drums)
+            else:
+                strokes = kit.pitched_drums(
+                    cue.measure, low=player.low, high=player.high, hit=False, level=1, roll=False
                 )
+            self.events[player.name] += strokes
+
+    def _all(self, role: Role, cue: Cue) -> tuple[Instrument, ...]:
+        """Who plays a role in the last bar: everyone the user named, else whoever is seated."""
+        if self.by_turns and role in self.ensemble:
+            return self.ensemble[role]
+        seated = self._seated(role, cue)
+        return () if seated is None else (seated,)
 
 
 def _steps_voiced(measure: Measure, spans: Sequence[Voiced]) -> list[Voiced]:

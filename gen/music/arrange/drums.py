@@ -120,7 +120,7 @@ def _war(measure: Measure, level: int, syncopation: float) -> list[Hit]:
     for b in _every(measure, grid):
         on_strong = b in strong
         drum = LOW_TOM if on_strong or b % 1 else FLOOR_TOM
-        hits.append((b, drum, 2.0 if on_strong else -12.0 if b % 0.5 == 0 else -20.0))
+        hits.append((b, drum, -4.0 if on_strong else -16.0 if b % 0.5 == 0 else -24.0))
     if level == 3:
         hits += [(float(b), SNARE, -4.0) for b in back]
         hits.append((strong[-1] + (0.5 if syncopation < 0.5 else 0.75), KICK, -4.0))

@@ -1,26 +1,27 @@
 """Where each instrument stands in the mix: gain and place between the loudspeakers.
 
 `TRIM_DB` brings every instrument to -20 LUFS for typical material of its role at velocity 80 with
-the TimGM6mb sound font; `ROLE_GAIN_DB` then sets the roles against each other. The velocities already
-hold a part of that balance (see humanise.ROLE_VELOCITY).
+the TimGM6mb sound font (the contrabass 3 dB less, as meters hardly hear the lowest octave);
+`ROLE_GAIN_DB` then sets the roles against each other. Velocities already hold a part of that
+balance (see humanise.ROLE_VELOCITY).
 """
 
 from affetto.gen.music.arrange.palette import INSTRUMENTS, Role
 
 ROLE_GAIN_DB: dict[Role, float] = {
     "drums": -2.0,
-    "bass": -1.0,
+    "bass": -1.5,
     "harmony": -1.0,
     "texture": -4.0,
     "lead": -2.0,
 }
 TRIM_DB: dict[str, float] = {
     "drums": 1.5, "timpani": 0.0, "taiko": 3.5, "bass": -2.0, "acoustic-bass": 0.5,
-    "synth-bass": -1.0, "contrabass": 2.0, "piano": 8.5, "electric-piano": -0.5, "guitar": -1.5,
+    "synth-bass": -1.0, "contrabass": -1.0, "piano": 8.5, "electric-piano": -0.5, "guitar": -1.5,
     "steel-guitar": 3.5, "electric-guitar": 4.0, "harp": -8.5, "marimba": 2.5, "vibraphone": -4.5,
     "organ": 1.5, "strings": 0.5, "slow-strings": 0.5, "tremolo-strings": -5.5, "pad": -5.5,
     "choir": -4.0, "flute": -6.5, "oboe": -8.0, "clarinet": -1.0, "violin": -1.5, "viola": 0.0,
-    "cello": -1.0, "horn": -5.0, "trumpet": -4.0, "saxophone": -4.5, "celesta": 9.0,
+    "cello": -1.0, "horn": -5.0, "trumpet": -4.0, "saxophone": -4.5, "celesta": 10.0,
     "glockenspiel": 4.5, "music-box": 3.5, "synth-lead": 5.5,
 }  # fmt: skip
 # -1 left .. 1 right, roughly where an audience sees them; kit, bass and melody near the middle.

@@ -38,6 +38,7 @@ class Cue:
         letter: the melody's bar: A, B, C, D (motifs), c (cadence) or - (rest).
         ebb: whether its phrase is asked to be thin, by itself or against the film.
         place: number of the bar in its section.
+        phrase: number of the phrase in the film.
         syncopation: 0..1, the same through a section.
     """
 
@@ -55,6 +56,7 @@ class Cue:
     letter: str
     ebb: bool
     place: int
+    phrase: int
     syncopation: float
 
 
@@ -68,6 +70,7 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
     peak = max(range(len(sections)), key=lambda i: sections[i].intensity)
     sung = 0  # sections in a row
     ever_sung = False
+    number_of_phrase = -1
     for number, section in enumerate(sections):
         measures = section.measures
         after = sections[number + 1] if number + 1 < len(sections) else None
@@ -86,6 +89,7 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
         # are allowed; within a section the order of what is asked stays.
         scale = 1.0 + 0.7 * section.style.drums
         for place, measure in enumerate(measures):
+            number_of_phrase += place % _PHRASE_BARS == 0
             phrase = measures[place - place % _PHRASE_BARS :][:_PHRASE_BARS]
             density = float(np.mean([m.density for m in phrase]))
             ebb = density < max(_EBB * mean, _THIN)
@@ -105,6 +109,7 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
                     letter="-" if ebb and not must else letters[place],
                     ebb=ebb,
                     place=place,
+                    phrase=number_of_phrase,
                     syncopation=syncopation,
                 )
             )
