@@ -176,7 +176,7 @@ class _Conductor:
             self.events[lead.name] += song
             others += song
         left = cue.asked - sounding_rate(others, cue.measure.length_s)
-        self._chords(cue, keys, pad, left, low_lead=lead is not None and lead.centre < _LOW_LEAD)
+        self._chords(cue, keys, pad, left, lead=lead)
 
     def _singer(self, lead: Instrument) -> Melody:
         if lead.name not in self.melodies:
@@ -258,13 +258,17 @@ class _Conductor:
 
     def _chords(
         self, cue: Cue, keys: Instrument | None, pad: Instrument | None, asked: float, *,
-        low_lead: bool,
+        lead: Instrument | None,
     ) -> None:  # fmt: skip
-        """Keys and pad share what density is left; one of them always has the whole chord."""
+        """Keys and pad share what density is left; one of them always has the whole chord.
+
+        They make room for the melody: keys rise over a low one, pads stay under a high one.
+        """
         measure, style = cue.measure, cue.section.style
         keys_options: list[list[Event]] = [[]]
         pad_options: list[list[Event]] = [[]]
         if keys is not None:
+            low_lead = lead is not None and lead.centre < _LOW_LEAD
             spans = self._voiced(keys, measure, style.keys_centre + 4 * low_lead, KEYS_LOW)
             keys_options = figures.keys_levels(
                 measure, spans, _steps_voiced(measure, spans), figure=cue.section.figure,
@@ -272,8 +276,10 @@ class _Conductor:
                 strum="guitar" in keys.name,
             )  # fmt: skip
         if pad is not None:
-            spans = self._voiced(pad, measure, style.texture_centre, pad.low)
-            pad_options = pads.pad_levels(measure, spans, high=pad.high)
+            roof = 127 if lead is None or lead.centre < _LOW_LEAD else lead.centre
+            centre = min(style.texture_centre, roof - 7)
+            spans = self._voiced(pad, measure, centre, pad.low)
+            pad_options = pads.pad_levels(measure, spans, high=min(pad.high, roof))
         before = (min(self.levels[0], len(keys_options) - 1), self.levels[1])
         # Strings come and go with phrases, not with bars; where they must carry, or where the
         # film is at its fullest, they have the whole chord.

@@ -13,6 +13,7 @@ _KEYS_PULL = 0.4
 _PAD_PULL = 0.4
 _CHANGE_COST = 0.5
 _PAD_CHANGE_COST = 0.25
+_BOTH_HELD_COST = 2.0  # keys that only hold what the strings hold already
 
 
 def notes_sounding(parts: Sequence[Part], duration_s: float) -> NDArray[np.int64]:
@@ -69,6 +70,8 @@ def choose_levels(
     cost += _PAD_PULL * np.abs(np.arange(len(pads)) - wished[1])[None, :]
     cost += _CHANGE_COST * (np.arange(len(keys)) != before[0])[:, None]
     cost += _PAD_CHANGE_COST * (np.arange(len(pads)) != before[1])[None, :]
+    if len(keys) > 1:
+        cost[0, 2:] += _BOTH_HELD_COST
     cost[:, : pad_range[0]] = np.inf
     cost[:, pad_range[1] + 1 :] = np.inf
     best = int(np.argmin(cost))

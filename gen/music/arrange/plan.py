@@ -11,6 +11,7 @@ from affetto.gen.music.chords import NO_CHORD
 
 _PHRASE_BARS = 4
 _EBB = 0.8  # share of the film's mean density under which a phrase thins out
+_HUSH = 0.6  # the same, under which the melody rests
 _THIN = 6.0  # notes per second under which a phrase is thin in any film
 _SUNG_IN_A_ROW = 2  # sections, then the melody rests for one
 _MELODY_LEAST = {"intro": 0.60, "break": 0.65, "build": 0.45, "full": 0.30}
@@ -93,6 +94,7 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
             phrase = measures[place - place % _PHRASE_BARS :][:_PHRASE_BARS]
             density = float(np.mean([m.density for m in phrase]))
             ebb = density < max(_EBB * mean, _THIN)
+            hushed = density < max(_HUSH * mean, _THIN)
             cues.append(
                 Cue(
                     section=section,
@@ -106,7 +108,7 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
                     starts=place == 0,
                     phrase_starts=place % _PHRASE_BARS == 0,
                     ends=place == len(measures) - 1,
-                    letter="-" if ebb and not must else letters[place],
+                    letter="-" if hushed and not must else letters[place],
                     ebb=ebb,
                     place=place,
                     phrase=number_of_phrase,
