@@ -58,22 +58,22 @@ def score_transformer(
     model: MusicTransformer,
     songs: Sequence[Song],
     *,
-    conditions: Callable[[int], Song] | None = None,
+    film_of: Callable[[int], Song] | None = None,
 ) -> dict[str, float]:
     """The metrics of a model on songs.
 
     Args:
         model: in eval mode.
         songs: of at most 300 chords.
-        conditions: song number -> the song whose conditions are shown instead, as a control.
+        film_of: song number -> the song whose conditions are shown instead, as a control.
     """
     scores = ChordScores([], [])
     for start in range(0, len(songs), EVALUATION_BATCH):
         part = songs[start : start + EVALUATION_BATCH]
         batch = batch_of(part, model.config.widths)
         shown = batch.conditions
-        if conditions is not None:
-            others = [conditions(start + number) for number in range(len(part))]
+        if film_of is not None:
+            others = [film_of(start + number) for number in range(len(part))]
             shown = batch_of(others, model.config.widths).conditions
         log_probs = model(batch.chords, shown, batch.minor).log_softmax(dim=-1)
         for row, targets, chords in zip(log_probs, batch.targets, batch.chords, strict=True):

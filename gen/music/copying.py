@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from affetto.attention import attend
 from affetto.gen.music.chords import NUM_CHORDS
-from affetto.gen.music.layers import KeyValues, relative_scores
+from affetto.gen.music.layers import KeyValues, distances_back, relative_scores
 from affetto.gen.music.repetition import NUM_PAIR_FEATURES, Repeats
 
 NUM_POINTERS = 2
@@ -52,8 +52,11 @@ class CopyHead(nn.Module):
         v = played[:, None].expand(-1, NUM_POINTERS, -1, -1)
         if cache is not None:
             k, v = cache.add(k, v)
+            back = cache.distances_back(self.distances)
+        else:
+            back = distances_back(self.distances, k.shape[2])
         bias = rearrange(self.match(heard.pairs), "b q k p -> b p q k")
-        bias = bias + relative_scores(q, self.distances, k.shape[2])
+        bias = bias + relative_scores(q, back)
         copied = attend(q, k, v, bias=bias, causal=True)  # (B, P, Q, 159), sums to 1
         gates = self.gate(torch.cat([x, heard.best], dim=-1)).softmax(dim=-1)
         mixed = gates[..., :1] * logits.softmax(dim=-1)

@@ -15,7 +15,7 @@ from affetto.attention import attend
 
 
 class KeyValues:
-    """Keys and values of the steps so far, in buffers made once."""
+    """Keys and values of the steps so far, in buffers made once, and the distances' vectors."""
 
     def __init__(self, num_steps: int) -> None:
         """Keep up to `num_steps` steps."""
@@ -23,6 +23,7 @@ class KeyValues:
         self.num_steps = num_steps
         self.k: Tensor | None = None
         self.v: Tensor | None = None
+        self.ordered: Tensor | None = None  # (N, D) vectors of distances N - 1 .. 0
 
     def add(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Append (B, H, Q, D) and give all so far (B, H, K, D)."""
@@ -33,6 +34,12 @@ class KeyValues:
         self.k[:, :, start : self.count] = k
         self.v[:, :, start : self.count] = v
         return self.k[:, :, : self.count], self.v[:, :, : self.count]
+
+    def distances_back(self, distances: Tensor) -> Tensor:
+        """(K, D): vectors of distances K - 1 .. 0 for the K steps so far."""
+        if self.ordered is None:
+            self.ordered = distances_back(distances, self.num_steps)
+        return self.ordered[self.num_steps - self.count :]
 
 
 class SelfAttention(nn.Module):
@@ -70,7 +77,11 @@ class SelfAttention(nn.Module):
             keys = None if mask is None else rearrange(mask, "b k -> b 1 1 k")
             y = attend(q, k, v, mask=keys)
         else:
-            scores = relative_scores(q, self.distances, k.shape[2])
+            if cache is not None:
+                back = cache.distances_back(self.distances)
+            else:
+                back = distances_back(self.distances, k.shape[2])
+            scores = relative_scores(q, back)
             y = attend(q, k, v, bias=scores if bias is None else scores + bias, causal=True)
         out: Tensor = self.out(rearrange(y, "b h t d -> b t (h d)"))
         return out
@@ -91,10 +102,10 @@ class CrossAttention(nn.Module):
         k, v = rearrange(self.kv(memory), "b t (n h d) -> n b h t d", n=2, h=self.num_heads)
         return k, v
 
-    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """(B, Q, dim) -> (B, Q, dim); `mask` (B, K) is True for real memory steps."""
+    def forward(self, x: Tensor, keys_values: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+        """(B, Q, dim) -> (B, Q, dim); `mask` (B, 1, 1, K), True for real steps, or None for all."""
         q = rearrange(self.q(x), "b t (h d) -> b h t d", h=self.num_heads)
-        y = attend(q, *keys_values, mask=rearrange(mask, "b k -> b 1 1 k"))
+        y = attend(q, *keys_values, mask=mask)
         out: Tensor = self.out(rearrange(y, "b h t d -> b t (h d)"))
         return out
 
@@ -129,17 +140,29 @@ class FeedForward(nn.Sequential):
         )
 
 
-def relative_scores(q: Tensor, distances: Tensor, num_keys: int) -> Tensor:
+def distances_back(distances: Tensor, num_keys: int) -> Tensor:
+    """(K, D): vectors of distances K - 1 .. 0.
+
+    Args:
+        distances: (R, D); row r is distance r, the last row also all greater distances.
+        num_keys: K.
+    """
+    order = torch.arange(num_keys - 1, -1, -1, device=distances.device)
+    return distances[order.clamp(max=len(distances) - 1)]
+
+
+def relative_scores(q: Tensor, back: Tensor) -> Tensor:
     """Scaled scores (B, H, Q, K) of queries with the learned vector of their distance to each key.
 
     Args:
         q: (B, H, Q, D), the last Q of the K steps.
-        distances: (R, D); row r is distance r, the last row also all greater distances.
-        num_keys: K. Entries of keys after the query are meaningless: mask them (causal).
+        back: (K, D) of `distances_back`. Entries of keys after the query are meaningless: mask
+            them (causal).
     """
     num_queries = q.shape[2]
-    order = torch.arange(num_keys - 1, -1, -1, device=q.device).clamp(max=len(distances) - 1)
-    scores = q @ distances[order].T / math.sqrt(q.shape[-1])  # (B, H, Q, K) by distance
+    scores = q @ back.T / math.sqrt(q.shape[-1])  # (B, H, Q, K) by distance
+    if num_queries == 1:
+        return scores
     skewed = nn.functional.pad(scores, (1, 0)).flatten(-2)[..., num_queries:]
     return rearrange(skewed, "b h (q k) -> b h q k", q=num_queries)
 

@@ -129,7 +129,7 @@ class DecoderLayer(nn.Module):
         x: Tensor,
         heard: Repeats | None,
         seen: tuple[Tensor, Tensor] | None,
-        seen_mask: Tensor,
+        seen_mask: Tensor | None,
         *,
         cache: KeyValues | None,
     ) -> Tensor:
@@ -139,7 +139,7 @@ class DecoderLayer(nn.Module):
             x: the new chords.
             heard: of the new chords, when copying.
             seen: keys and values of the film, when fused by cross-attention.
-            seen_mask: (B, C), True for real steps of the film.
+            seen_mask: (B, 1, 1, C), True for real steps of the film; None when all are.
             cache: earlier chords' keys and values.
         """
         first, *middle, last = cast(list[Residual], list(self.around))
@@ -192,7 +192,8 @@ class Progress:
     """A generation under way: what the film shows, encoded once, and caches of what was played."""
 
     memory: Tensor
-    mask: Tensor
+    mask: Tensor | None
+    positions: Tensor | None
     seen: list[tuple[Tensor, Tensor] | None]
     minor: Tensor
     song: RepeatMemory | None = None
@@ -231,7 +232,7 @@ class MusicTransformer(nn.Module):
             conditions: any subset of the config's names, {} included; other names are ignored.
             minor: (B,) bool, True for songs in A minor, False for C major.
         """
-        progress = self._begin(conditions, minor, chords.shape[1] + 1)
+        progress = self._begin(conditions, minor, chords.shape[1])
         heard = repeats(chords) if self.copy is not None else None
         return self._advance(chords, heard, progress)
 
@@ -277,7 +278,7 @@ class MusicTransformer(nn.Module):
         batch, device = len(minor), minor.device
         song = _first_chords(primer, minor)[:, :num_steps]
         numbers = torch.rand(batch, num_steps, dtype=torch.float64, generator=generator)
-        progress = self._begin(conditions, minor, num_steps + 1) if use_cache else None
+        progress = self._begin(conditions, minor, num_steps) if use_cache else None
         if progress is not None:
             self._open_caches(progress, batch, num_steps)
         new, ended = song, torch.zeros(batch, dtype=torch.bool, device=device)
@@ -305,10 +306,16 @@ class MusicTransformer(nn.Module):
         return song
 
     def _begin(self, conditions: Conditions, minor: Tensor, num_steps: int) -> Progress:
-        memory, mask = self.encoder(conditions, num_steps, batch=len(minor))
+        aligned = self.config.fusion == "aligned"  # reads one step past the last chord
+        num_encoded = num_steps + 1 if aligned else num_steps
+        memory, mask = self.encoder(conditions, num_encoded, batch=len(minor))
         layers = cast(list[DecoderLayer], list(self.layers))
         seen = [layer.cross.keys_values(memory) if layer.cross else None for layer in layers]
-        return Progress(memory, mask, seen, minor)
+        positions = None
+        if self.config.absolute:
+            positions = sinusoids(num_steps, self.config.dim, device=memory.device)
+        everywhere = None if bool(mask.all()) else rearrange(mask, "b c -> b 1 1 c")
+        return Progress(memory, everywhere, positions, seen, minor)
 
     def _open_caches(self, progress: Progress, batch: int, num_steps: int) -> None:
         num_caches = len(self.layers) + (1 if self.copy is not None else 0)
@@ -332,8 +339,8 @@ class MusicTransformer(nn.Module):
         x = self.chords(chords, heard)
         mode = repeat(progress.minor.to(x.dtype), "b -> b q 1", q=chords.shape[1])
         x = self.mode(torch.cat([x, mode], dim=-1))
-        if self.config.absolute:
-            x = x + sinusoids(stop, self.config.dim, device=x.device)[start:]
+        if progress.positions is not None:
+            x = x + progress.positions[start:stop]
         if self.config.fusion == "aligned":
             x = x + progress.memory[:, start + 1 : stop + 1]  # the step to be written
         x = self.dropout(x)

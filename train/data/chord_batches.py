@@ -41,7 +41,7 @@ def batch_of(songs: Sequence[Song], widths: Mapping[str, int]) -> ChordBatch:
         songs: each of 2..300 chords.
         widths: condition name -> D of what the network reads.
     """
-    rows = [_with_end(song.chords) for song in songs]
+    rows = [with_end(song.chords) for song in songs]
     length = max(len(row) for row in rows)
     tokens = np.full((len(rows), length), PAD, dtype=np.int64)
     for number, row in enumerate(rows):
@@ -97,7 +97,8 @@ def statistics(songs: Sequence[Song], widths: Mapping[str, int]) -> Statistics:
     return found
 
 
-def _with_end(chords: NDArray[np.int16]) -> NDArray[np.int64]:
+def with_end(chords: NDArray[np.int16]) -> NDArray[np.int64]:
+    """The chords and END; without END where they fill all 300 seconds, as in Video2Music."""
     row = chords.astype(np.int64)
     return row if len(row) >= MAX_STEPS else np.append(row, END)
 
