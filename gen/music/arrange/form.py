@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -58,7 +59,7 @@ class Measure:
     density: float
     hit: float
 
-    @property
+    @cached_property
     def beat_s(self) -> float:
         """Seconds per beat."""
         return (self.bar.end_s - self.bar.start_s) / self.bar.num_beats
@@ -191,6 +192,8 @@ def section_starts(measures: Sequence[Measure]) -> list[int]:
         if best is None:
             break
         if measures[best].hit == 0.0:
+            if len(measures) - starts[-1] <= _MAX_SECTION_BARS:
+                break
             best = window[-1]
         starts.append(best)
         at = best + shortest

@@ -35,10 +35,18 @@ def film_scale(chords: Sequence[ChordSpan]) -> Scale:
 
 @lru_cache(maxsize=4096)
 def local_scale(scale: Scale, chord: int) -> Scale:
-    """The scale bent to one chord: its foreign tones replace their neighbours a semitone away."""
+    """The scale bent to one chord: each foreign tone takes the place of one of its neighbours.
+
+    A major third, a raised fifth and the root of a diminished chord are raised degrees (G sharp for
+    G in E:7), anything else is a lowered one (B flat for B in C:7).
+    """
     classes = pitch_classes(chord)
-    foreign = [c for c in classes if c not in scale]
-    kept = {s for s in scale if s in classes or all((s - f) % 12 not in (1, 11) for f in foreign)}
+    kept = set(scale)
+    for tone in classes:
+        if tone not in scale:
+            above_root = (tone - classes[0]) % 12
+            raised = above_root in (4, 8) or (above_root == 0 and (tone + 6) % 12 in classes)
+            kept.discard((tone + (-1 if raised else 1)) % 12)
     return frozenset(kept | set(classes))
 
 
