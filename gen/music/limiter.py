@@ -1,0 +1,125 @@
+"""A look-ahead limiter on true peaks, planned over the whole film before it is applied.
+
+Peaks (4x oversampled) and K-weighted energies are gathered in hops of 128 samples; from them the
+gain curve and the loudness after limiting follow for any master gain without touching the sound
+again. Two hours are 2.5 million hops, 20 MB.
+"""
+
+import numpy as np
+from einops import reduce
+from numpy.typing import NDArray
+from scipy.ndimage import minimum_filter1d
+
+from affetto.gen.music.loudness import (
+    OVERSAMPLING,
+    STEP_S,
+    KWeighting,
+    TruePeak,
+    integrated_lufs,
+)
+
+Sound = NDArray[np.float32]
+Values = NDArray[np.float32]
+
+HOP = 128
+REACH = 3  # hops of look-ahead, and as many of smoothing
+RELEASE_DB_S = 40.0
+PLAN_TOLERANCE_LU = 0.01
+MAX_ROUNDS = 12
+
+
+class HopMeter:
+    """Gathers, hop by hop, what limiting needs to know of the unlimited mix."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
+        self._weighting = KWeighting(sample_rate)
+        self._true_peak = TruePeak(sample_rate)
+        self._fine = np.zeros((2, 0), np.float32)
+        self._peaks: list[Values] = []
+        self._energies: list[Values] = []
+        self.num_samples = 0
+
+    def add(self, block: Sound) -> None:
+        """Take the next (2, S); S is a multiple of HOP in all blocks but the last."""
+        self.num_samples += block.shape[1]
+        squares = np.square(self._weighting(block)).sum(axis=0)
+        padded = np.pad(squares, (0, -len(squares) % HOP))
+        energies = reduce(padded, "(h s) -> h", "sum", s=HOP)
+        self._energies.append(energies.astype(np.float32))
+        self._add_fine(self._true_peak.add(block))
+
+    def finish(self) -> "HopLevels":
+        """All hops; call once."""
+        self._add_fine(self._true_peak.add(np.zeros((2, 0), np.float32), last=True))
+        size = OVERSAMPLING * HOP
+        self._add_fine(np.zeros((2, -self._fine.shape[1] % size), np.float32))
+        energies = np.concatenate([np.zeros(0, np.float32), *self._energies])
+        peaks = np.concatenate([np.zeros(0, np.float32), *self._peaks])
+        peaks = np.resize(np.append(peaks, np.zeros(1, np.float32)), len(energies))
+        return HopLevels(peaks, energies, self.num_samples, self._rate)
+
+    def _add_fine(self, fine: Sound) -> None:
+        size = OVERSAMPLING * HOP
+        joined = np.concatenate([self._fine, fine], axis=1)
+        whole = joined.shape[1] // size * size
+        self._peaks.append(reduce(np.abs(joined[:, :whole]), "c (h s) -> h", "max", s=size))
+        self._fine = joined[:, whole:]
+
+
+class HopLevels:
+    """Of an unlimited mix, by hop: highest true peak (linear) and sum of weighted squares."""
+
+    def __init__(self, peaks: Values, energies: Values, num_samples: int, rate: int) -> None:
+        self._peaks_db = 20 * np.log10(np.maximum(peaks, np.float32(1e-9)))
+        self._energies = energies
+        self._num_samples = num_samples
+        self._rate = rate
+        self._steps = ((np.arange(len(energies)) + 0.5) * HOP / rate / STEP_S).astype(np.int32)
+
+    def curve(self, *, gain_db: float, ceiling_dbtp: float) -> Values:
+        """Linear gains at the borders of hops, (H + 1,), master gain included.
+
+        Between two borders the gain runs straight. No hop's peak passes the ceiling: each border is
+        a mean of values that are all small enough for the hops on both its sides.
+        """
+        wanted_db = np.minimum(0.0, ceiling_dbtp - gain_db - self._peaks_db).astype(np.float64)
+        if not wanted_db.any():
+            return np.full(len(wanted_db) + 1, 10 ** (gain_db / 20), np.float32)
+        rise = RELEASE_DB_S * HOP / self._rate * np.arange(len(wanted_db))
+        released = np.minimum.accumulate(wanted_db - rise) + rise
+        del wanted_db, rise
+        around = np.pad(released.astype(np.float32), (2 * REACH + 1, 2 * REACH + 1))
+        lowest = minimum_filter1d(around, 2 * REACH + 2)[1:]  # from REACH + 1 before to REACH after
+        window = np.hanning(2 * REACH + 3)[1:-1].astype(np.float32)
+        smooth = np.convolve(lowest, window / window.sum(), mode="same")
+        nodes = smooth[2 * REACH : 2 * REACH + len(released) + 1]
+        return (10 ** ((nodes + gain_db) / 20)).astype(np.float32)
+
+    def loudness(self, curve: Values) -> float:
+        """Integrated loudness in LUFS if `curve` is applied (within a few hundredths of a LU)."""
+        powers = self._energies * np.square((curve[1:] + curve[:-1]) / 2)
+        return integrated_lufs(
+            np.bincount(self._steps, powers).astype(np.float64), self._num_samples, self._rate
+        )
+
+    def gain_for(self, target_lufs: float, *, ceiling_dbtp: float, max_gain_db: float) -> float:
+        """The master gain in dB whose limited result has the target loudness; 0 for silence."""
+        gain_db = 0.0
+        for _ in range(MAX_ROUNDS):
+            curve = self.curve(gain_db=gain_db, ceiling_dbtp=ceiling_dbtp)
+            missing_db = target_lufs - self.loudness(curve)
+            if not np.isfinite(missing_db):
+                return 0.0
+            if abs(missing_db) < PLAN_TOLERANCE_LU or gain_db + missing_db > max_gain_db:
+                return min(gain_db + missing_db, max_gain_db)
+            gain_db += missing_db
+        return gain_db
+
+
+def apply_curve(block: Sound, curve: Values, *, start: int) -> Sound:
+    """The block that begins at sample `start` (a multiple of HOP) with the gain curve applied."""
+    first = start // HOP
+    nodes = curve[first : first + -(-block.shape[1] // HOP) + 1]
+    gains = np.interp(np.arange(block.shape[1]), HOP * np.arange(len(nodes)), nodes)
+    return block * gains.astype(np.float32)
