@@ -55,10 +55,12 @@ class ChordData:
     Attributes:
         root: folder that holds muvi_sync/, pop909/ and chord_corpora/.
         corpora: any of muvi_sync, pop909, billboard.
+        num_songs: the first so many of each split, None for all.
     """
 
     root: str = "../shared/data"
     corpora: tuple[str, ...] = ("muvi_sync",)
+    num_songs: int | None = None
 
 
 @dataclass
@@ -154,7 +156,7 @@ def read_songs(data: ChordData, split: Split) -> list[Song]:
                 songs += read_billboard(root / "chord_corpora", split)
             case _:
                 raise ConfigError(f"unknown corpus {corpus!r}: use {', '.join(LICENCES)}")
-    return [song for song in songs if len(song.chords) > 1]
+    return [song for song in songs if len(song.chords) > 1][: data.num_songs]
 
 
 def build(config: MusicChordsConfig, train: list[Song]) -> MusicTransformer:
