@@ -165,6 +165,8 @@ def test_where_no_chord_is_the_bass_holds_and_the_keys_rest() -> None:
         start_s, end_s = bar * bar_s + 0.1, (bar + 1) * bar_s - 0.1
         assert sounding_classes([keys], start_s, end_s) == set()
         assert sounding_classes([bass], start_s, end_s) == {0}
+    late = play("calm", 8, symbols=("N", "N", "N", "G", "C", "C"))
+    assert notes_sounding(late, bars_of(8)[-1].end_s).min() >= 1
     assert_playable(play("happy", 4, symbols=("N",)), bars_of(4)[-1].end_s)
 
 

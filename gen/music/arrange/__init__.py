@@ -2,7 +2,20 @@
 
 from affetto.gen.music.arrange.conductor import arrange
 from affetto.gen.music.arrange.density import notes_sounding
-from affetto.gen.music.arrange.mixing import ROLE_GAIN_DB, mix_position
-from affetto.gen.music.arrange.palette import INSTRUMENTS, Instrument
+from affetto.gen.music.arrange.palette import (
+    INSTRUMENTS,
+    PAN,
+    ROLE_GAIN_DB,
+    Instrument,
+    mix_position,
+)
 
-__all__ = ["INSTRUMENTS", "ROLE_GAIN_DB", "Instrument", "arrange", "mix_position", "notes_sounding"]
+__all__ = [
+    "INSTRUMENTS",
+    "PAN",
+    "ROLE_GAIN_DB",
+    "Instrument",
+    "arrange",
+    "mix_position",
+    "notes_sounding",
+]

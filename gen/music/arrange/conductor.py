@@ -225,7 +225,11 @@ class _Conductor:
 
     def _bass(self, cue: Cue) -> list[Event]:
         player = self._seated("bass", cue)
-        if player is None or (cue.entry and cue.place == 0 and player.role == "bass"):
+        if player is None:
+            return []
+        # The bass leaves the first bar to the chords, if there are any.
+        chords = all(step.chord != NO_CHORD for step in cue.measure.steps)
+        if cue.entry and cue.place == 0 and chords and player.role == "bass":
             return []
         style = cue.section.style
         level = int(np.digitize(style.drive * (0.6 + cue.section.intensity), (0.3, 0.55, 1.0)))

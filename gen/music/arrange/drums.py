@@ -115,12 +115,12 @@ def _war(measure: Measure, level: int, syncopation: float) -> list[Hit]:
     strong, back = pulse_of(measure.bar.num_beats)
     if level == 1:  # a heartbeat
         return [(0.0, FLOOR_TOM, -12.0), (0.5, LOW_TOM, -20.0)]
-    hits: list[Hit] = [(0.0, KICK, 2.0)]
+    hits: list[Hit] = [(0.0, KICK, -2.0)]
     grid = 0.5 if level == 2 else 0.25
     for b in _every(measure, grid):
         on_strong = b in strong
         drum = LOW_TOM if on_strong or b % 1 else FLOOR_TOM
-        hits.append((b, drum, -4.0 if on_strong else -16.0 if b % 0.5 == 0 else -24.0))
+        hits.append((b, drum, -8.0 if on_strong else -18.0 if b % 0.5 == 0 else -26.0))
     if level == 3:
         hits += [(float(b), SNARE, -4.0) for b in back]
         hits.append((strong[-1] + (0.5 if syncopation < 0.5 else 0.75), KICK, -4.0))

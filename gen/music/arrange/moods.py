@@ -128,18 +128,20 @@ def mood_weights(vad: NDArray[np.float64], probs: NDArray[np.float64]) -> dict[s
         probs: (11,) label probabilities.
 
     Returns:
-        A weight per mood, all positive, summing to 1: half from the distance in valence and
-        arousal, half from the labels, squared so that a flat judgement counts for little.
+        A weight per mood, all positive, summing to 1: from the distance in valence and arousal,
+        and from the labels by how peaked they are (a flat judgement says nothing, a sure one up
+        to twice as much as the distance).
     """
     points = np.array(list(MOODS.values()))
     near = np.exp(-np.square(points - vad[:2]).sum(axis=1) / (2 * _WIDTH**2)) + 1e-6
     near /= near.sum()
-    sharp = np.square(probs) / max(float(np.square(probs).sum()), 1e-12)
+    surprise = -float((probs * np.log(np.maximum(probs, 1e-9))).sum())
+    peaked = max(0.0, 1.0 - surprise / np.log(len(LABELS)))
     names = list(MOODS)
     named = np.zeros(len(names))
-    for label, weight in zip(LABELS, sharp, strict=True):
+    for label, weight in zip(LABELS, probs, strict=True):
         named[names.index(MOOD_OF_LABEL[label])] += weight
-    mixed = near + named
+    mixed = near + 2.0 * peaked * named
     return dict(zip(names, (mixed / mixed.sum()).tolist(), strict=True))
 
 

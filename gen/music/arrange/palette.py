@@ -87,6 +87,37 @@ INSTRUMENTS: dict[str, Instrument] = {instrument.name: instrument for instrument
 
 Ensemble = dict[Role, tuple[Instrument, ...]]
 
+# The mix. `TRIM_DB` brings every instrument to -20 LUFS for typical material of its role at
+# velocity 80 with the TimGM6mb sound font (the contrabass 3 dB less, as meters hardly hear the
+# lowest octave); `ROLE_GAIN_DB` then sets the roles against each other. Velocities already hold a
+# part of that balance (see humanise.ROLE_VELOCITY).
+ROLE_GAIN_DB: dict[Role, float] = {
+    "drums": -2.0,
+    "bass": -1.5,
+    "harmony": -2.0,
+    "texture": -4.0,
+    "lead": -2.0,
+}
+TRIM_DB: dict[str, float] = {
+    "drums": 1.5, "timpani": 0.0, "taiko": 3.5, "bass": -2.0, "acoustic-bass": 0.5,
+    "synth-bass": -1.0, "contrabass": -1.0, "piano": 8.5, "electric-piano": -0.5, "guitar": -1.5,
+    "steel-guitar": 3.5, "electric-guitar": 4.0, "harp": -8.5, "marimba": 2.5, "vibraphone": -4.5,
+    "organ": 1.5, "strings": 0.5, "slow-strings": 0.5, "tremolo-strings": -5.5, "pad": -5.5,
+    "choir": -4.0, "flute": -6.5, "oboe": -8.0, "clarinet": -1.0, "violin": -1.5, "viola": 0.0,
+    "cello": -1.0, "horn": -5.0, "trumpet": -4.0, "saxophone": -4.5, "celesta": 10.0,
+    "glockenspiel": 4.5, "music-box": 3.5, "synth-lead": 5.5,
+}  # fmt: skip
+# -1 left .. 1 right, roughly where an audience sees them; kit, bass and melody near the middle.
+PAN: dict[str, float] = {
+    "drums": 0.0, "timpani": 0.2, "taiko": -0.1, "bass": 0.0, "acoustic-bass": 0.0,
+    "synth-bass": 0.0, "contrabass": 0.1, "piano": -0.15, "electric-piano": -0.2, "guitar": -0.3,
+    "steel-guitar": -0.3, "electric-guitar": 0.3, "harp": 0.35, "marimba": 0.3, "vibraphone": 0.25,
+    "organ": 0.0, "strings": 0.15, "slow-strings": 0.15, "tremolo-strings": 0.2, "pad": 0.0,
+    "choir": 0.0, "flute": 0.1, "oboe": 0.1, "clarinet": -0.1, "violin": -0.15, "viola": 0.1,
+    "cello": 0.15, "horn": -0.2, "trumpet": 0.15, "saxophone": 0.1, "celesta": -0.25,
+    "glockenspiel": -0.3, "music-box": 0.2, "synth-lead": 0.0,
+}  # fmt: skip
+
 
 def instruments_named(names: Sequence[str]) -> Ensemble:
     """The user's own ensemble by role, in the order given.
@@ -120,9 +151,13 @@ def instruments_named(names: Sequence[str]) -> Ensemble:
 
 
 def liking(instrument: Instrument, moods: Mapping[str, float]) -> float:
-    """How well an instrument suits a mixture of moods: the mixture of its published likings."""
+    """How well an instrument suits a mixture of moods, 0..1.
+
+    Weights are squared, so that the leading moods decide and not the instrument that fits all.
+    """
+    total = sum(weight**2 for weight in moods.values())
     return sum(
-        weight * INSTRUMENTS_BY_MOOD[mood].get(instrument.name, 0.0)
+        weight**2 / total * INSTRUMENTS_BY_MOOD[mood].get(instrument.name, 0.0)
         for mood, weight in moods.items()
     )
 
@@ -140,7 +175,7 @@ def choose_ensemble(
     Returns:
         One or two instruments per role; the kit is always there, one bass only.
     """
-    taste = {name: float(rng.uniform(0.88, 1.12)) for name in INSTRUMENTS}
+    taste = {name: float(rng.uniform(0.75, 1.25)) for name in INSTRUMENTS}
     ensemble: Ensemble = {}
     for role in ROLES:
         players = [i for i in _ALL if i.role == role]
@@ -149,10 +184,15 @@ def choose_ensemble(
         if role == "drums":
             drums = [INSTRUMENTS["drums"]]
             extra = max(players[1:], key=lambda i: liking(i, overall) + liking(i, peak))
-            wanted = max(liking(extra, overall), liking(extra, peak)) > 0.3
+            wanted = max(liking(extra, overall), liking(extra, peak)) > 0.45
             ensemble[role] = tuple(drums + ([extra] if wanted else []))
         elif role == "bass" or first == second:
             ensemble[role] = (first,)
         else:
             ensemble[role] = (first, second)
     return ensemble
+
+
+def mix_position(name: str) -> tuple[float, float]:
+    """(gain in dB, pan -1 left .. 1 right) of an instrument of `INSTRUMENTS`."""
+    return ROLE_GAIN_DB[INSTRUMENTS[name].role] + TRIM_DB[name], PAN[name]
