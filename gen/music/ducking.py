@@ -80,6 +80,13 @@ class Ducking:
         gains: Values = (10 ** (gain_db / 20)).astype(np.float32)
         return gains
 
+    def per_second(self, count: int) -> NDArray[np.float64]:
+        """(count,) mean gain in dB of each second."""
+        seconds = np.minimum(np.arange(len(self.gain_db)) // FRAME_RATE_HZ, count - 1)
+        sums = np.bincount(seconds, self.gain_db, minlength=count)
+        means: NDArray[np.float64] = sums / np.maximum(np.bincount(seconds, minlength=count), 1)
+        return means
+
     @property
     def share(self) -> float:
         """Share of the time in which the music is lowered by more than 1 dB."""

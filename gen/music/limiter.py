@@ -56,7 +56,7 @@ class HopMeter:
         self._add_fine(np.zeros((2, -self._fine.shape[1] % size), np.float32))
         energies = np.concatenate([np.zeros(0, np.float32), *self._energies])
         peaks = np.concatenate([np.zeros(0, np.float32), *self._peaks])
-        peaks = np.resize(np.append(peaks, np.zeros(1, np.float32)), len(energies))
+        peaks = np.append(peaks, np.zeros(len(energies), np.float32))[: len(energies)]
         return HopLevels(peaks, energies, self.num_samples, self._rate)
 
     def _add_fine(self, fine: Sound) -> None:

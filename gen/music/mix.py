@@ -1,0 +1,397 @@
+"""From a Soundtrack to sound files: stems, and a mix with the film's own sound at a set loudness.
+
+Order matters: parts are placed and balanced first, then the music steps back under speech, and a
+limiter comes last; nothing after the ducking levels it out again. All sound passes in blocks and
+rests on disk between the passes, so memory does not grow with the film.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affetto.errors import BadInput
+from affetto.files import resource_errors
+from affetto.gen.music.arrange import INSTRUMENTS, mix_position
+from affetto.gen.music.ducking import Ducking, SpeechBand, duck
+from affetto.gen.music.limiter import HOP, HopLevels, HopMeter, apply_curve
+from affetto.gen.music.loudness import (
+    STEP_S,
+    Loudness,
+    LoudnessMeter,
+    decibels,
+    integrated_lufs,
+)
+from affetto.gen.music.room import Room, room_send_db
+from affetto.gen.music.sound_files import append_raw, read_raw, wav_writer
+from affetto.gen.music.synth import Synth
+from affetto.soundtrack import Part, Soundtrack
+
+Sound = NDArray[np.float32]
+Progress = Callable[[float], None]
+
+FADE_IN_S, FADE_OUT_S = 0.002, 0.04
+LOUDNESS_RANGE_LUFS = (-40.0, -10.0)
+MAX_GAIN_DB = 36.0  # quieter music is not blown up further
+MUSIC_UNDER_SPEECH_LU = 4.0  # before ducking
+AMBIENCE_UNDER_MUSIC_LU = 8.0  # the film's sound, where it hardly speaks; never louder than it was
+SPEAKING_SHARE = 0.03  # of the time; from here on the film's sound leads
+STEM_PEAK_DBFS = -1.0
+PEAK_MARGIN_DB = 0.1  # smoothing the gain and 24 bits may lift a peak by this much
+MAX_WRITES = 4
+CLOSE_LU = 0.1
+
+
+@dataclass(frozen=True)
+class MixSettings:
+    """What the mix shall be.
+
+    Attributes:
+        target_lufs: integrated loudness of the mix, -40..-10.
+        peak_dbtp: highest true peak, at most 0.
+        duck_db: how far the music steps back under speech, 0 for not at all.
+        max_gain_db: bound of the master gain: what is nearly silent stays so.
+    """
+
+    target_lufs: float = -16.0
+    peak_dbtp: float = -1.0
+    duck_db: float = 9.0
+    max_gain_db: float = 24.0
+
+
+@dataclass(frozen=True)
+class MixReport:
+    """What came out, all measured on the written mix.
+
+    Attributes:
+        integrated_lufs: of the whole mix; -inf if it is silent.
+        true_peak_dbtp: of the whole mix.
+        duck_share: share of the time in which the music is lowered by more than 1 dB.
+        music_gain_db: from the parts as played to the mix, without ducking and limiting.
+        original_gain_db: of the film's own sound; 0 without one.
+        stems_gain_db: from the music in the mix to the stems, 0 unless a stem would clip.
+        limited_db: the limiter's greatest reduction.
+        silent: whether there is nothing to hear at all.
+        synth: which synthesizer played.
+        loudness_times_s: (T,) middles of the seconds.
+        loudness_lufs: (T,) short-term loudness (3 s), not below -70.
+        duck_gain_db: (T,) mean gain of the ducking in each of these seconds.
+    """
+
+    integrated_lufs: float
+    true_peak_dbtp: float
+    duck_share: float
+    music_gain_db: float
+    original_gain_db: float
+    stems_gain_db: float
+    limited_db: float
+    silent: bool
+    synth: str
+    loudness_times_s: NDArray[np.float64]
+    loudness_lufs: NDArray[np.float64]
+    duck_gain_db: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Music:
+    """The played parts on disk as raw files, their sum, its loudness and the stems' peak."""
+
+    stems: dict[str, Path]
+    bus: Path
+    lufs: float
+    stem_peak: float
+
+
+@dataclass(frozen=True)
+class _Film:
+    """The film's own sound on disk, and what was heard in it (loudness of speech or of all)."""
+
+    path: Path
+    lufs: float
+    speaking: bool
+    ducking: Ducking
+
+
+@dataclass(frozen=True)
+class _Balance:
+    """Gains in dB before the master gain, and how the music ducks."""
+
+    music_db: float
+    film_db: float
+    ducking: Ducking | None
+
+
+def render_soundtrack(
+    soundtrack: Soundtrack,
+    folder: Path,
+    *,
+    synth: Synth,
+    original: Iterator[Sound] | None = None,
+    settings: MixSettings | None = None,
+    sample_rate: int = 44_100,
+    gains: Mapping[str, tuple[float, float]] | None = None,
+    progress: Progress | None = None,
+) -> MixReport:
+    """Write `mix.wav` and `stems/<part>.wav`, 24-bit stereo, into a folder.
+
+    Every file has exactly round(duration_s * sample_rate) samples. The stems, each with its place
+    and its share of the room, are the music before ducking and limiting; their sum times
+    -stems_gain_db is the music of the mix to within one 24-bit step a stem.
+
+    Args:
+        soundtrack: what to play.
+        folder: exists; on failure it may hold part of the files (the caller stages it).
+        synth: see `choose_synth`.
+        original: the film's own sound as (2, S) float32 blocks of any length at `sample_rate`, cut
+            or filled with silence to the music's length; None for music alone.
+        settings: loudness, peak, ducking.
+        sample_rate: in Hz.
+        gains: part name -> (gain in dB, place -1 left .. 1 right); None takes the arranger's.
+        progress: told the share done, 0..1.
+
+    Raises:
+        BadInput: a setting is out of range, or the sound font lacks an instrument.
+        ResourceError: no space or no permission.
+    """
+    settings = settings or MixSettings()
+    _check_settings(settings)
+    total = round(soundtrack.duration_s * sample_rate)
+    tell = progress or (lambda share: None)
+    with resource_errors(folder), tempfile.TemporaryDirectory(prefix=".mix-", dir=folder) as work:
+        music = _play_parts(
+            soundtrack, Path(work), synth, sample_rate, gains, lambda done: tell(0.6 * done)
+        )
+        film = _listen(original, Path(work), total, sample_rate, settings.duck_db)
+        tell(0.7)
+        balance = _balance(music, film, settings)
+        blocks = _Blocks(music, film, balance, total, sample_rate)
+        meter = HopMeter(sample_rate)
+        for _, block in blocks:
+            meter.add(block)
+        tell(0.8)
+        levels = meter.finish()
+        gain_db, limited_db, measured, mix_meter = _write_mix(
+            folder / "mix.wav", blocks, levels, settings
+        )
+        tell(0.9)
+        music_gain_db = balance.music_db + gain_db
+        stems_gain_db = min(0.0, STEM_PEAK_DBFS - music_gain_db - decibels(music.stem_peak))
+        _write_stems(folder / "stems", music, music_gain_db + stems_gain_db, sample_rate)
+        tell(1.0)
+    times_s, curve_lufs = mix_meter.curve()
+    ducking = balance.ducking
+    return MixReport(
+        integrated_lufs=measured.integrated_lufs,
+        true_peak_dbtp=measured.true_peak_dbtp,
+        duck_share=ducking.share if ducking else 0.0,
+        music_gain_db=music_gain_db,
+        original_gain_db=balance.film_db + gain_db if film else 0.0,
+        stems_gain_db=stems_gain_db,
+        limited_db=limited_db,
+        silent=not np.isfinite(measured.integrated_lufs),
+        synth=synth.name,
+        loudness_times_s=times_s,
+        loudness_lufs=curve_lufs,
+        duck_gain_db=ducking.per_second(len(times_s)) if ducking else np.zeros(len(times_s)),
+    )
+
+
+def _check_settings(settings: MixSettings) -> None:
+    low, high = LOUDNESS_RANGE_LUFS
+    if not low <= settings.target_lufs <= high:
+        raise BadInput(
+            f"loudness {settings.target_lufs:g} LUFS: allowed are {low:g} to {high:g}; usual are "
+            f"-14 (streaming), -16 (web) and -23 (broadcast)"
+        )
+    if not -20 <= settings.peak_dbtp <= 0 or not 0 <= settings.duck_db <= 40:
+        raise BadInput(
+            f"peak_dbtp must be -20..0 and duck_db 0..40, got {settings.peak_dbtp:g} and "
+            f"{settings.duck_db:g}"
+        )
+
+
+def _play_parts(
+    soundtrack: Soundtrack,
+    work: Path,
+    synth: Synth,
+    sample_rate: int,
+    gains: Mapping[str, tuple[float, float]] | None,
+    tell: Progress,
+) -> _Music:
+    """Play each part into its own raw file and add it to the bus."""
+    total = round(soundtrack.duration_s * sample_rate)
+    stems: dict[str, Path] = {}
+    bus, peak = work / "bus.raw", 0.0
+    bus.touch()
+    for number, part in enumerate(soundtrack.parts):
+        if part.name in stems or not part.name or set(part.name) & set("/\\\0"):
+            raise ValueError(f"part names must differ and be file names, got {part.name!r}")
+        stems[part.name] = work / f"{number}.raw"
+        place = gains[part.name] if gains is not None else _place(part)
+        with bus.open("r+b") as sum_file, stems[part.name].open("wb") as file:
+            for start, block in _placed(part, soundtrack.duration_s, synth, sample_rate, place):
+                row = block.T.astype("<f4")
+                file.write(row.tobytes())
+                before = np.frombuffer(sum_file.read(row.nbytes), "<f4")
+                if before.size:
+                    sum_file.seek(-row.nbytes, 1)
+                    row = row + before.reshape(row.shape)
+                sum_file.write(row.tobytes())
+                peak = max(peak, float(np.abs(block).max(initial=0.0)))
+                tell((number + start / total) / len(soundtrack.parts))
+    meter = LoudnessMeter(sample_rate)
+    for block in read_raw(bus, block=sample_rate):
+        meter.add(block)
+    return _Music(stems, bus, meter.finish().integrated_lufs, peak)
+
+
+def _place(part: Part) -> tuple[float, float]:
+    return mix_position(part.name) if part.name in INSTRUMENTS else (0.0, 0.0)
+
+
+def _placed(
+    part: Part, duration_s: float, synth: Synth, sample_rate: int, place: tuple[float, float]
+) -> Iterator[tuple[int, Sound]]:
+    """(first sample, block) of a part at its level and place, with its room and faded ends."""
+    gain_db, pan = place
+    angle = (pan + 1) * np.pi / 4  # equal power; the middle is unchanged
+    sides = np.sqrt(2) * 10 ** (gain_db / 20) * np.array([[np.cos(angle)], [np.sin(angle)]])
+    send = np.float32(10 ** (room_send_db(part) / 20))
+    room, total, start = Room(sample_rate), round(duration_s * sample_rate), 0
+    for dry in synth.render(part, duration_s=duration_s, sample_rate=sample_rate):
+        block = dry * sides.astype(np.float32)
+        block = block + room(send * block)
+        yield start, block * _fade(start, block.shape[1], total, sample_rate)
+        start += block.shape[1]
+
+
+def _fade(start: int, count: int, total: int, sample_rate: int) -> NDArray[np.float32]:
+    """(S,) gain that begins and ends the piece without a click."""
+    position = np.arange(start, start + count)
+    into = (position + 0.5) / max(1.0, min(FADE_IN_S * sample_rate, total / 4))
+    left = (total - position - 0.5) / max(1.0, min(FADE_OUT_S * sample_rate, total / 2))
+    return np.sin(np.clip(np.minimum(into, left), 0, 1) * (np.pi / 2)).astype(np.float32) ** 2
+
+
+def _listen(
+    original: Iterator[Sound] | None, work: Path, total: int, sample_rate: int, duck_db: float
+) -> _Film | None:
+    """Put the film's own sound on disk, `total` samples of it, and find its speech."""
+    if original is None:
+        return None
+    path, meter, speech = work / "film.raw", LoudnessMeter(sample_rate), SpeechBand(sample_rate)
+    path.touch()
+    done = 0
+    for given in chain(original, _silence(total, sample_rate)):
+        block = np.nan_to_num(given[:, : total - done], posinf=1.0, neginf=-1.0)
+        block = block * _fade(done, block.shape[1], total, sample_rate)
+        append_raw(path, block)
+        meter.add(block)
+        speech.add(block)
+        done += block.shape[1]
+        if done >= total:
+            break
+    activity = speech.activity()
+    ducking = duck(activity, depth_db=duck_db, sample_rate=sample_rate)
+    speaking = bool(np.mean(activity > 0.5) >= SPEAKING_SHARE) if len(activity) else False
+    lufs = meter.finish().integrated_lufs
+    if speaking:
+        energies = meter.energies.values()
+        centres = (np.arange(len(energies)) + 0.5) * STEP_S * 100
+        said = activity[np.minimum(centres.astype(int), len(activity) - 1)] > 0.5
+        spoken = energies[said]
+        samples = round(len(spoken) * STEP_S * sample_rate)
+        lufs = integrated_lufs(spoken, samples, sample_rate)
+    return _Film(path, lufs, speaking, ducking)
+
+
+def _silence(total: int, sample_rate: int) -> Iterator[Sound]:
+    for start in range(0, total, sample_rate):
+        yield np.zeros((2, min(sample_rate, total - start)), np.float32)
+
+
+def _balance(music: _Music, film: _Film | None, settings: MixSettings) -> _Balance:
+    """Where the film speaks, music lies under its speech; else the film's sound lies under it."""
+    under = film is not None and film.speaking
+    level = settings.target_lufs - (MUSIC_UNDER_SPEECH_LU if under else 0.0)
+    music_db = min(level - music.lufs, MAX_GAIN_DB) if np.isfinite(music.lufs) else 0.0
+    if film is None or not np.isfinite(film.lufs):
+        return _Balance(music_db, 0.0, None)
+    if under:
+        film_db = min(settings.target_lufs - film.lufs, settings.max_gain_db)
+    elif np.isfinite(music.lufs):
+        film_db = min(0.0, settings.target_lufs - AMBIENCE_UNDER_MUSIC_LU - film.lufs)
+    else:
+        film_db = 0.0
+    return _Balance(music_db, film_db, film.ducking)
+
+
+class _Blocks:
+    """The balanced, ducked mix before master gain and limiter; can be gone through again."""
+
+    def __init__(
+        self, music: _Music, film: _Film | None, balance: _Balance, total: int, sample_rate: int
+    ) -> None:
+        self._music, self._film, self._balance = music, film, balance
+        self.total, self.sample_rate = total, sample_rate
+
+    def __iter__(self) -> Iterator[tuple[int, Sound]]:
+        """(first sample, (2, S)); each block but the last is a multiple of HOP long."""
+        size = self.sample_rate // HOP * HOP
+        gain, film_gain = (
+            np.float32(10 ** (gain_db / 20))
+            for gain_db in (self._balance.music_db, self._balance.film_db)
+        )
+        bus = read_raw(self._music.bus, block=size)
+        film = read_raw(self._film.path, block=size) if self._film else iter(())
+        for start in range(0, self.total, size):
+            count = min(size, self.total - start)
+            block = gain * next(bus, np.zeros((2, count), np.float32))
+            if self._balance.ducking is not None:
+                block = block * self._balance.ducking.gains(start, count)
+            yield start, block + film_gain * next(film, np.zeros((2, count), np.float32))
+
+
+def _write_mix(
+    path: Path, blocks: _Blocks, levels: HopLevels, settings: MixSettings
+) -> tuple[float, float, Loudness, LoudnessMeter]:
+    """Write the limited mix, again with corrected aims until measured loudness and peak are right.
+
+    Returns:
+        Master gain in dB, greatest reduction in dB, what was measured, and the meter.
+    """
+    target, ceiling = settings.target_lufs, settings.peak_dbtp - PEAK_MARGIN_DB
+    for _ in range(MAX_WRITES):
+        gain_db = levels.gain_for(target, ceiling_dbtp=ceiling, max_gain_db=settings.max_gain_db)
+        curve = levels.curve(gain_db=gain_db, ceiling_dbtp=ceiling)
+        meter = LoudnessMeter(blocks.sample_rate)
+        with wav_writer(path, sample_rate=blocks.sample_rate) as wav:
+            for start, block in blocks:
+                limited = apply_curve(block, curve, start=start)
+                wav.add(limited)
+                meter.add(limited)
+        measured = meter.finish()
+        over_db = measured.true_peak_dbtp - settings.peak_dbtp
+        missing = settings.target_lufs - measured.integrated_lufs
+        bounded = not np.isfinite(missing) or gain_db >= settings.max_gain_db
+        if over_db <= 0 and (bounded or abs(missing) <= CLOSE_LU):
+            break
+        ceiling -= max(0.0, over_db + 0.02 if over_db > 0 else 0.0)
+        target += 0.0 if bounded else missing
+    limited_db = gain_db - decibels(float(curve.min()))
+    return gain_db, limited_db, measured, meter
+
+
+def _write_stems(folder: Path, music: _Music, gain_db: float, sample_rate: int) -> None:
+    """Write each stem at its final level and drop its raw file."""
+    folder.mkdir(exist_ok=True)
+    gain = np.float32(10 ** (gain_db / 20))
+    for name, raw in music.stems.items():
+        with wav_writer(folder / f"{name}.wav", sample_rate=sample_rate) as wav:
+            for block in read_raw(raw, block=sample_rate):
+                wav.add(gain * block)
+        raw.unlink()
