@@ -17,7 +17,7 @@ BRIGHTNESS = {
     "maj": 0.7, "maj7": 0.7, "maj6": 0.7, "sus2": 0.4, "sus4": 0.1, "7": 0.1, "aug": -0.3,
     "min7": -0.4, "min": -0.6, "min6": -0.6, "hdim7": -0.8, "dim": -0.9, "dim7": -0.9,
 }  # fmt: skip
-LEANING = 1.0
+LEANING = 0.7
 FORBIDDEN = -1e9
 # The last two chords in the model's keys, C major and A minor.
 CADENCE = {"maj": (("G", "G:7", "F"), ("C",)), "min": (("E", "E:7", "D:min", "G"), ("A:min",))}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from einops import repeat
 from numpy.typing import NDArray
 
 from affetto.condition import Conditions, ConditionTrack
@@ -18,6 +19,7 @@ from affetto.gen.music.chords import chord_symbol, transpose
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.harmony import emotion_leaning, shape_ends
 from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_bpm, suggest_key
+from affetto.gen.music.selection import most_song_like
 from affetto.gen.music.sync import chord_steps, plan_bars
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Marker, Soundtrack
@@ -27,6 +29,7 @@ from affetto.weights import Weights, fill, load_weights
 # on them.
 CONDITION_NAMES = ("clip", "emotion", "motion", "scene_offset")
 MAX_REPEAT = 4
+NUM_CANDIDATES = 16
 TOP_P = 0.95
 
 
@@ -116,6 +119,35 @@ def _given_chords(sheet: ChordSheet, num_steps: int) -> tuple[Key, tuple[str, ..
     return parse_key(sheet.key), sheet.steps
 
 
+def sample_candidates(
+    model: MusicTransformer,
+    conditions: Conditions,
+    emotion: EmotionTrack,
+    bars: Sequence[Bar],
+    key: Key,
+    *,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Chord ids (NUM_CANDIDATES, T) in the model's keys, one for each two-beat step of the bars."""
+    times = np.array([(start + end) / 2 for start, end in chord_steps(bars)], dtype=np.float64)
+    inputs = _inputs(conditions, emotion, times)
+    bias = shape_ends(
+        emotion_leaning(inputs["emotion"].values[0, :, 0]),
+        mode=key.mode,
+        last_bar_steps=len(chord_steps(bars[-1:])),
+    )
+    tokens = model.generate(
+        {name: _repeated(track) for name, track in inputs.items()},
+        torch.full((NUM_CANDIDATES,), key.mode == "min"),
+        len(times),
+        generator=torch.Generator().manual_seed(seed),
+        top_p=TOP_P,
+        max_repeat=MAX_REPEAT,
+        logit_bias=repeat(bias, "t c -> b t c", b=NUM_CANDIDATES),
+    )
+    return tokens.numpy()
+
+
 def _sample_chords(
     model: MusicTransformer,
     conditions: Conditions,
@@ -125,23 +157,9 @@ def _sample_chords(
     *,
     seed: int,
 ) -> tuple[str, ...]:
-    times = np.array([(start + end) / 2 for start, end in chord_steps(bars)])
-    inputs = {
-        name: _at_times(track, times)
-        for name, track in conditions.items()
-        if name in CONDITION_NAMES
-    }
-    inputs["emotion"] = emotion_condition(emotion, times, rate_hz=1.0)
-    valence = inputs["emotion"].values[0, :, 0]
-    bias = shape_ends(
-        emotion_leaning(valence), mode=key.mode, last_bar_steps=len(chord_steps(bars[-1:]))
-    )
-    tokens = model.generate(
-        inputs, torch.tensor([key.mode == "min"]), len(times),
-        generator=torch.Generator().manual_seed(seed), top_p=TOP_P, max_repeat=MAX_REPEAT,
-        logit_bias=bias[None],
-    )  # fmt: skip
-    return tuple(chord_symbol(transpose(int(token), key.shift)) for token in tokens[0])
+    drawn = sample_candidates(model, conditions, emotion, bars, key, seed=seed)
+    kept = drawn[most_song_like(drawn)]
+    return tuple(chord_symbol(transpose(int(chord), key.shift)) for chord in kept)
 
 
 def predict_dynamics(
@@ -154,13 +172,8 @@ def predict_dynamics(
     the net could not learn from MuVi-Sync's weak labels, scales it: density by up to a factor 1.6,
     loudness by 4 dB.
     """
-    times = np.arange(max(1, int(np.ceil(duration_s)))) + 0.5
-    inputs = {
-        name: _at_times(track, times)
-        for name, track in conditions.items()
-        if name in CONDITION_NAMES
-    }
-    inputs["emotion"] = emotion_condition(emotion, times, rate_hz=1.0)
+    times = np.arange(max(1, int(np.ceil(duration_s))), dtype=np.float64) + 0.5
+    inputs = _inputs(conditions, emotion, times)
     with torch.no_grad():
         density, loudness = net(inputs)[0].double().numpy().T
     arousal = emotion.at(times).vad[:, 1].astype(np.float64)
@@ -168,6 +181,25 @@ def predict_dynamics(
         times_s=times,
         density=np.clip(density * 1.6**arousal, 1.0, 40.0),
         loudness=np.clip(loudness * 10 ** (4.0 * arousal / 20), 0.01, 1.0),
+    )
+
+
+def _inputs(
+    conditions: Conditions, emotion: EmotionTrack, times_s: NDArray[np.float64]
+) -> Conditions:
+    """What the nets read, one step for each of `times_s`."""
+    read = {
+        name: _at_times(track, times_s)
+        for name, track in conditions.items()
+        if name in CONDITION_NAMES
+    }
+    return read | {"emotion": emotion_condition(emotion, times_s, rate_hz=1.0)}
+
+
+def _repeated(track: ConditionTrack) -> ConditionTrack:
+    values = repeat(track.values, "1 t d -> b t d", b=NUM_CANDIDATES)
+    return dataclasses.replace(
+        track, values=values, mask=repeat(track.mask, "1 t -> b t", b=NUM_CANDIDATES)
     )
 
 
