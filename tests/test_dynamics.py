@@ -14,7 +14,7 @@ from affetto.gen.music.dynamics import CONDITION_SIZES, DynamicsConfig, Dynamics
 from affetto.train.data.dynamics_batches import course, dynamics_batch
 from affetto.train.data.muvi_sync import Song
 from affetto.train.dynamics_metrics import padded_rmse, predict, score_courses
-from affetto.train.music_dynamics import DynamicsRecipe, fit
+from affetto.train.music_dynamics import DynamicsRecipe, build, fit
 from affetto.weights import SHIPPED, fill, load_weights
 
 NAMES = ("emotion", "motion", "scene_offset")
@@ -190,6 +190,15 @@ def test_the_recipe_learns_and_goes_on_bit_by_bit(tmp_path):
     again = DynamicsNet(DynamicsConfig(**weights.config))
     fill(again, weights)
     assert score_courses(predict(again, val), val)["density_rmse"] == best["density_rmse"]
+
+
+def test_what_never_varied_in_training_is_ignored():
+    songs = [made_song(i) for i in range(3)]  # scene_offset is always 0
+    net = build(DynamicsRecipe(model=DynamicsConfig(width=8)), songs).eval()
+    conditions = films(20)
+    offset = conditions["scene_offset"]
+    moved = {**conditions, "scene_offset": dataclasses.replace(offset, values=offset.values + 30)}
+    assert torch.equal(net(conditions), net(moved))
 
 
 def test_padded_rmse_is_video2musics():

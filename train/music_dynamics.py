@@ -49,8 +49,8 @@ class DynamicsRecipe:
     data: DynamicsData = field(default_factory=DynamicsData)
     out: str = "runs/music_dynamics"
     epochs: int = 16
-    batch_size: int = 32
-    learning_rate: float = 3e-3
+    batch_size: int = 64
+    learning_rate: float = 4e-3
     warmup_share: float = 0.1
     weight_decay: float = 0.01
     gradient_norm: float = 1.0
@@ -128,10 +128,11 @@ def build(config: DynamicsRecipe, train: list[Song]) -> DynamicsNet:
     with torch.no_grad():
         net.shortcut.weight.mul_(0.1)
         net.head.weight.mul_(0.3)
-        net.input_mean.copy_(torch.cat([found[name][0] for name in net.names]))
-        net.input_std.copy_(torch.cat([found[name][1] for name in net.names]) + 1e-3)
-        net.target_mean.copy_(torch.from_numpy(targets.mean(axis=0)))
-        net.target_std.copy_(torch.from_numpy(targets.std(axis=0)))
+    mean, std = (torch.cat([found[name][i] for name in net.names]) for i in (0, 1))
+    courses = torch.from_numpy(targets)
+    net.set_statistics(
+        inputs=(mean, std), targets=(courses.mean(dim=0), courses.std(dim=0, correction=0))
+    )
     return net
 
 

@@ -22,7 +22,9 @@ MAX_DENSITY = 40.0  # notes sounding in a second
 _FADES_S = (2.0, 5.0, 12.0, 30.0)
 _SHORT_S = 120.0  # shorter films have their beginning and end shrunk in proportion
 _LONG_S = 300.0  # longer ones are trained on cut off here
-_MAX_DEVIATION = 5.0  # standard deviations; films may be stranger than any seen in training
+# Standard deviations of a second and of a film's mean; films may be stranger than any in training.
+_MAX_DEVIATION, _MAX_FILM_DEVIATION = 3.0, 1.5
+_LEAST_STD = 1e-4
 _NUM_POSITIONS = 2 * len(_FADES_S) + 3
 
 
@@ -133,6 +135,23 @@ class DynamicsNet(nn.Module):
         course = torch.minimum(course.clamp(min=0.0), course.new_tensor([MAX_DENSITY, 1.0]))
         return course * valid[..., None]
 
+    @torch.no_grad()
+    def set_statistics(
+        self, *, inputs: tuple[Tensor, Tensor], targets: tuple[Tensor, Tensor]
+    ) -> None:
+        """Take mean and deviation over the training seconds.
+
+        Args:
+            inputs: (D,) each, the conditions joined in the configured order. Those that never
+                varied have taught nothing and will be ignored.
+            targets: (2,) each.
+        """
+        mean, std = inputs
+        self.input_mean.copy_(mean)
+        self.input_std.copy_(std.masked_fill(std < _LEAST_STD, torch.inf))
+        self.target_mean.copy_(targets[0])
+        self.target_std.copy_(targets[1])
+
     def _standardised(self, tracks: dict[str, ConditionTrack], valid: Tensor) -> list[Tensor]:
         """Per step: values, whole-film means and deviations, presence; (B, T, *) each."""
         num_films, num_steps = valid.shape
@@ -152,6 +171,7 @@ class DynamicsNet(nn.Module):
             square = reduce(values**2, "b t d -> b d", "sum") / count
             spread = (square - average**2).clamp(min=1e-6).sqrt()
             present = (known.sum(dim=1, keepdim=True) > 0).to(mean.dtype)
+            average = average.clamp(-_MAX_FILM_DEVIATION, _MAX_FILM_DEVIATION)
             film = torch.cat([average, spread, present], dim=-1)
             parts += [values, known[..., None], repeat(film, "b d -> b t d", t=num_steps)]
         return parts
