@@ -10,6 +10,7 @@ import os
 import resource
 import shlex
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
 from affetto.gen.music.sync import alignment
 from affetto.gen.music.synth import choose_synth
+from affetto.media_sound import Sound
 from affetto.media_write import write_film
 from affetto.provenance import (
     Recipe,
@@ -150,16 +152,11 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         models = load_models(chords=WEIGHT_NAMES.get(job.weights, job.weights))
         music = _compose(job, options, seen, wanted, models)
         progress("playing and mixing", 0.5)
-        original = (
-            clip.audio_blocks(sample_rate=SAMPLE_RATE)
-            if clip.has_audio and job.original_sound
-            else None
-        )
         mixed = render_soundtrack(
-            music,
+            dataclasses.replace(music, duration_s=seen.duration_s),
             folder,
             synth=synth,
-            original=original,
+            original=_own_sound(job, clip),
             settings=MixSettings(target_lufs=job.loudness_lufs),
             sample_rate=SAMPLE_RATE,
             progress=lambda share: progress("playing and mixing", 0.5 + 0.3 * share),
@@ -168,13 +165,20 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(job))
         progress("writing notes and report", 0.9)
         _write_notes(music, folder)
-        result = _result(job, music, seen, mixed, folder, started)
         wanted.save(folder / "emotion.csv")
+        result = _result(job, music, seen, mixed, folder, started)
         _write_recipe(job, request, music, models, result, folder)
-        write_report(
-            folder / "report.html",
-            report_data(job, result, music, seen, measured, wanted, mixed, models),
+        page = report_data(
+            job,
+            result,
+            music=music,
+            seen=seen,
+            measured=measured,
+            wanted=wanted,
+            mixed=mixed,
+            models=models,
         )
+        write_report(folder / "report.html", page)
         progress("done", 1.0)
     return result
 
@@ -239,6 +243,12 @@ def _compose(
     )
 
 
+def _own_sound(job: Job, clip: Clip) -> Iterator[Sound] | None:
+    if not (clip.has_audio and job.original_sound):
+        return None
+    return clip.audio_blocks(sample_rate=SAMPLE_RATE)
+
+
 def _tags(job: Job) -> dict[str, str]:
     return {
         "title": job.video.stem,
@@ -267,7 +277,7 @@ def _result(
     tempi = [bar.bpm for bar in music.bars]
     return Result(
         folder=str(job.out),
-        files=(*_listed(folder), "emotion.csv", "recipe.json", "report.html"),
+        files=(*_listed(folder), "recipe.json", "report.html"),
         duration_s=mix_s,
         music_duration_error_ms=1000 * (mix_s - seen.duration_s),
         key=music.key,

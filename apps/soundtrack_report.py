@@ -1,0 +1,128 @@
+"""What the report of a soundtrack shows, gathered from the job's parts."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from affetto.apps.report_data import ReportData
+from affetto.conditioning.video import VideoConditions
+from affetto.emotion import EmotionTrack
+from affetto.gen.music.mix import MixReport
+from affetto.gen.music.pipeline import MusicModels
+from affetto.soundtrack import Soundtrack
+
+if TYPE_CHECKING:
+    from affetto.apps.soundtrack import Job, Result
+
+# What each file is, by its name or its folder.
+KINDS = {
+    "film.mp4": "the film with its new sound",
+    "mix.wav": "the whole sound, 24 bit",
+    "stems": "one instrument alone",
+    "music.mid": "notes with tempo map and markers at the cuts, for a sequencer",
+    "chords.txt": "the chords; edit them and hand them back with --chords",
+    "lead.musicxml": "a lead sheet for notation programs",
+    "emotion.csv": "the emotion curve that the music followed",
+    "recipe.json": "everything needed to repeat this",
+}
+
+
+def report_data(
+    job: "Job",
+    result: "Result",
+    *,
+    music: Soundtrack,
+    seen: VideoConditions,
+    measured: EmotionTrack,
+    wanted: EmotionTrack,
+    mixed: MixReport,
+    models: MusicModels,
+) -> ReportData:
+    """Everything the page shows."""
+    ducked = mixed.duck_share > 0
+    return ReportData(
+        title=job.video.name,
+        film_file="film.mp4",
+        duration_s=seen.duration_s,
+        soundtrack=dataclasses.replace(music, duration_s=seen.duration_s),
+        emotion=wanted,
+        measured_emotion=None if wanted.kind == "evoked" else measured,
+        cuts=seen.cuts,
+        shot_starts_s=seen.shot_starts_s,
+        thumbnails=seen.thumbnails,
+        loudness_times_s=mixed.loudness_times_s,
+        loudness_lufs=mixed.loudness_lufs,
+        target_lufs=job.loudness_lufs,
+        ducking_times_s=mixed.loudness_times_s if ducked else None,
+        ducking_gain_db=mixed.duck_gain_db if ducked else None,
+        measures=_measures(result, mixed),
+        files=[
+            (name, KINDS[name if name in KINDS else name.partition("/")[0]])
+            for name in result.files
+            if name != "report.html"
+        ],
+        facts=_facts(job, result, models),
+        command=result.command,
+        notices=_notices(models, mixed),
+    )
+
+
+def _measures(result: "Result", mixed: MixReport) -> Sequence[tuple[str, str, str]]:
+    per_minute = 60 * result.cpu_s / result.duration_s
+    hit = "no cuts" if result.strong_cuts_hit is None else f"{result.strong_cuts_hit:.0%}"
+    return [
+        (
+            "length against film",
+            f"{result.music_duration_error_ms:+.1f} ms",
+            "how much longer the music is than the picture",
+        ),
+        (
+            "loudness",
+            f"{result.integrated_lufs:.1f} LUFS",
+            "integrated over the whole film (ITU-R BS.1770-4)",
+        ),
+        ("true peak", f"{result.true_peak_dbtp:.1f} dBTP", "highest level between samples"),
+        (
+            "strongest cuts on a downbeat",
+            f"{hit} (chance {result.strong_cuts_chance:.0%})",
+            "of the strongest cut in each 8 s of film, within 60 ms",
+        ),
+        (
+            "music stepped back",
+            f"{mixed.duck_share:.0%} of the time",
+            "lowered under speech in the film's own sound",
+        ),
+        ("work", f"{per_minute:.0f} CPU s per minute of film", "all steps, this machine"),
+    ]
+
+
+def _facts(job: "Job", result: "Result", models: MusicModels) -> Sequence[tuple[str, str]]:
+    low, high = result.bpm_range
+    return [
+        ("key", result.key),
+        ("tempo", f"{low:.0f} to {high:.0f} bpm"),
+        ("seed", str(job.seed)),
+        ("emotion asked", job.emotion),
+        ("synthesizer", result.synth),
+        *(
+            (
+                f"weights {weights.name}",
+                f"{weights.licence} Trained on {', '.join(weights.trained_on)}.",
+            )
+            for weights in models.weights
+        ),
+    ]
+
+
+def _notices(models: MusicModels, mixed: MixReport) -> Sequence[str]:
+    notices = []
+    if not all(weights.commercial for weights in models.weights):
+        notices.append(
+            "Some of the weights learned from data that are not cleared for commercial use; "
+            "--weights clean uses only data that are."
+        )
+    if "tinysoundfont" not in mixed.synth:
+        notices.append("A better synthesizer can be had: affetto doctor says how.")
+    if mixed.silent:
+        notices.append("There is nothing to hear: every part was silent.")
+    return notices
