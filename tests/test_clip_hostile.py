@@ -135,7 +135,7 @@ def test_no_frame(tmp_path):
         stream = out.add_stream("mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         out.start_encoding()
-    with pytest.raises(MediaError, match="not one frame|cannot be read as media"):
+    with pytest.raises(MediaError, match=r"not one frame|cannot be read as media"):
         Clip.open(tmp_path / "a.mkv")
 
 

@@ -117,7 +117,7 @@ def _shot_lengths(offset_s: Course, rate_hz: float, duration_s: float) -> Course
     A film without a cut says nothing about its pace when it is shorter than an ordinary shot.
     """
     starts = np.arange(len(offset_s)) / rate_hz - offset_s
-    new = np.concatenate([[True], np.diff(starts) > 1e-3])
+    new = np.concatenate([[True], np.diff(starts) > 0.01])
     shot = np.cumsum(new) - 1
     begins = np.append(starts[new], duration_s)
     lengths = np.maximum(np.diff(begins), 0.1)
