@@ -49,15 +49,16 @@ class RepeatMemory:
 
     def __init__(self, batch: int, num_steps: int, *, device: torch.device) -> None:
         """Make room for `num_steps` chords of `batch` songs."""
-        whole = {"dtype": torch.int64, "device": device}
+        ids = torch.zeros(batch, num_steps, dtype=torch.int64, device=device)
+        two = torch.zeros(batch, 2, dtype=torch.int64, device=device)
         self.count = 0
         self.num_steps = num_steps
-        self.chords = torch.full((batch, num_steps), -1, **whole)  # type: ignore[call-overload]
-        self.elapsed = torch.zeros(batch, num_steps, **whole)  # type: ignore[call-overload]
+        self.chords = ids - 1
+        self.elapsed = ids.clone()
         # Index of the last step of the run before, -1 at first.
-        self.run_before = torch.full((batch, num_steps), -1, **whole)  # type: ignore[call-overload]
-        self.before = torch.full((batch, 2), UNKNOWN, **whole)  # type: ignore[call-overload]
-        self.past_durations = torch.zeros(batch, 2, **whole)  # type: ignore[call-overload]
+        self.run_before = ids - 1
+        self.before = two + UNKNOWN
+        self.past_durations = two
         # Rows of the present step against all steps.
         self.same = torch.zeros(batch, num_steps, device=device)
         self.match = torch.zeros(batch, num_steps, device=device)

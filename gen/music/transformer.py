@@ -13,35 +13,21 @@ B batch, L chords, T condition steps, C chord steps encoded.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from affetto.condition import Conditions
-from affetto.gen.music.chords import END, NUM_CHORDS, NUM_QUALITIES, PAD, chord_id
+from affetto.gen.music.chords import END, NUM_CHORDS, PAD, chord_id
 from affetto.gen.music.copying import CopyHead
+from affetto.gen.music.decoder import ChordEmbedding, DecoderLayer, Fusion
 from affetto.gen.music.encoder import CONDITION_WIDTHS, ConditionEncoder
-from affetto.gen.music.layers import (
-    CrossAttention,
-    FeedForward,
-    KeyValues,
-    Residual,
-    SelfAttention,
-    sinusoids,
-)
-from affetto.gen.music.repetition import (
-    NUM_DURATIONS,
-    NUM_PAIR_FEATURES,
-    RepeatMemory,
-    Repeats,
-    repeats,
-    stack_rows,
-)
+from affetto.gen.music.layers import KeyValues, sinusoids
+from affetto.gen.music.repetition import RepeatMemory, Repeats, repeats, stack_rows
 from affetto.gen.music.sampling import choose, restrict
 
-NUM_ROOTS, NUM_KINDS = 15, 16  # Video2Music's alphabets: N, 12 roots or 13 qualities, END, PAD
 TONICS = ("C", "A:min")  # of the two keys songs are normalised to
 
 
@@ -68,7 +54,7 @@ class MusicTransformerConfig:
     ff_dim: int = 384
     dropout: float = 0.2
     max_distance: int = 300
-    fusion: Literal["cross", "aligned"] = "aligned"
+    fusion: Fusion = "aligned"
     norm_first: bool = True
     absolute: bool = False
     copying: bool = True
@@ -109,84 +95,6 @@ PRESETS: dict[str, MusicTransformerConfig] = {
 }
 
 
-class DecoderLayer(nn.Module):
-    """Causal self-attention, cross-attention when fused so, feed-forward."""
-
-    def __init__(self, config: MusicTransformerConfig) -> None:
-        super().__init__()
-        dim, heads = config.dim, config.num_heads
-        self.attention = SelfAttention(dim, heads, max_distance=config.max_distance)
-        self.match = nn.Linear(NUM_PAIR_FEATURES, heads) if config.copying else None
-        self.cross = CrossAttention(dim, heads) if config.fusion == "cross" else None
-        self.ff = FeedForward(dim, config.ff_dim, dropout=config.dropout)
-        self.around = nn.ModuleList(
-            Residual(dim, dropout=config.dropout, norm_first=config.norm_first)
-            for _ in range(3 if self.cross else 2)
-        )
-
-    def forward(
-        self,
-        x: Tensor,
-        heard: Repeats | None,
-        seen: tuple[Tensor, Tensor] | None,
-        seen_mask: Tensor | None,
-        *,
-        cache: KeyValues | None,
-    ) -> Tensor:
-        """New chords (B, Q, dim) -> (B, Q, dim).
-
-        Args:
-            x: the new chords.
-            heard: of the new chords, when copying.
-            seen: keys and values of the film, when fused by cross-attention.
-            seen_mask: (B, 1, 1, C), True for real steps of the film; None when all are.
-            cache: earlier chords' keys and values.
-        """
-        first, *middle, last = cast(list[Residual], list(self.around))
-        bias = None
-        if self.match is not None:
-            assert heard is not None
-            bias = rearrange(self.match(heard.pairs), "b q k h -> b h q k")
-        x = first.after(x, self.attention(first.before(x), bias=bias, cache=cache))
-        if self.cross is not None:
-            x = middle[0].after(x, self.cross(middle[0].before(x), seen, seen_mask))
-        return last.after(x, self.ff(last.before(x)))
-
-
-class ChordEmbedding(nn.Module):
-    """Root and quality vectors summed; with `copying` also what led here and for how long."""
-
-    roots: Tensor
-    kinds: Tensor
-
-    def __init__(self, dim: int, *, copying: bool) -> None:
-        super().__init__()
-        roots, kinds = _roots_and_kinds()
-        self.register_buffer("roots", roots, persistent=False)
-        self.register_buffer("kinds", kinds, persistent=False)
-        self.root = nn.Embedding(NUM_ROOTS, dim)
-        self.kind = nn.Embedding(NUM_KINDS, dim)
-        self.before = nn.Embedding(2 * NUM_CHORDS, dim) if copying else None
-        self.durations = nn.Embedding(3 * NUM_DURATIONS, dim) if copying else None
-        self.matched = nn.Linear(NUM_PAIR_FEATURES, dim) if copying else None
-        for table in (self.root, self.kind, self.before, self.durations):
-            if table is not None:
-                nn.init.normal_(table.weight, std=dim**-0.5)
-
-    def forward(self, chords: Tensor, heard: Repeats | None) -> Tensor:
-        """(B, Q) ids -> (B, Q, dim)."""
-        x: Tensor = self.root(self.roots[chords]) + self.kind(self.kinds[chords])
-        if self.before is None or self.durations is None or self.matched is None:
-            return x
-        assert heard is not None
-        first, second = heard.before.unbind(-1)
-        x = x + self.before(first) + self.before(second + NUM_CHORDS)
-        offsets = NUM_DURATIONS * torch.arange(3, device=chords.device)
-        x = x + self.durations(heard.durations + offsets).sum(dim=2)
-        best: Tensor = self.matched(heard.best)
-        return x + best
-
-
 @dataclass
 class Progress:
     """A generation under way: what the film shows, encoded once, and caches of what was played."""
@@ -219,7 +127,19 @@ class MusicTransformer(nn.Module):
         self.chords = ChordEmbedding(config.dim, copying=config.copying)
         self.mode = nn.Linear(config.dim + 1, config.dim)
         self.dropout = nn.Dropout(config.dropout)
-        self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.num_decoder_layers))
+        self.layers = nn.ModuleList(
+            DecoderLayer(
+                config.dim,
+                config.num_heads,
+                config.ff_dim,
+                max_distance=config.max_distance,
+                fusion=config.fusion,
+                copying=config.copying,
+                dropout=config.dropout,
+                norm_first=config.norm_first,
+            )
+            for _ in range(config.num_decoder_layers)
+        )
         self.norm = nn.LayerNorm(config.dim)
         self.out = nn.Linear(config.dim, NUM_CHORDS)
         self.copy = CopyHead(config.dim, config.max_distance) if config.copying else None
@@ -352,13 +272,6 @@ class MusicTransformer(nn.Module):
             return logits
         mixed: Tensor = self.copy(x, logits, chords, heard, cache=caches[-1])
         return mixed
-
-
-def _roots_and_kinds() -> tuple[Tensor, Tensor]:
-    """Root and quality alphabets' ids of all 159 chord ids."""
-    roots = [0, *(1 + root for root in range(12) for _ in range(NUM_QUALITIES)), 13, 14]
-    kinds = [0, *(1 + kind for _ in range(12) for kind in range(NUM_QUALITIES)), 14, 15]
-    return torch.tensor(roots), torch.tensor(kinds)
 
 
 def _first_chords(primer: Tensor | None, minor: Tensor) -> Tensor:
