@@ -10,7 +10,8 @@ import torch
 from affetto.condition import ConditionTrack
 from affetto.config import load_config
 from affetto.errors import ConfigError
-from affetto.gen.music.dynamics import CONDITION_SIZES, DynamicsConfig, DynamicsNet, positions
+from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet, positions
+from affetto.gen.music.encoder import CONDITION_WIDTHS
 from affetto.train.data.dynamics_batches import course, dynamics_batch
 from affetto.train.data.muvi_sync import Song
 from affetto.train.dynamics_metrics import padded_rmse, predict, score_courses
@@ -40,7 +41,7 @@ def films(*lengths, seed=0, names=NAMES, total=None):
     mask = torch.arange(total) < torch.tensor(lengths)[:, None]
     return {
         name: ConditionTrack(
-            torch.randn(len(lengths), total, CONDITION_SIZES[name], generator=generator), mask, 1.0
+            torch.randn(len(lengths), total, CONDITION_WIDTHS[name], generator=generator), mask, 1.0
         )
         for name in names
     }

@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 
 from affetto.config import load_config
-from affetto.gen.music.dynamics import CONDITION_SIZES, DynamicsConfig, DynamicsNet
+from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
+from affetto.gen.music.encoder import CONDITION_WIDTHS
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.data.chord_batches import drop_conditions, statistics
 from affetto.train.data.dynamics_batches import DynamicsBatch, course, shuffled_batches
@@ -123,7 +124,7 @@ def build(config: DynamicsRecipe, train: list[Song]) -> DynamicsNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         net = DynamicsNet(config.model)
-    found = statistics(train, {name: CONDITION_SIZES[name] for name in net.names})
+    found = statistics(train, {name: CONDITION_WIDTHS[name] for name in net.names})
     targets = np.concatenate([course(song) for song in train])
     with torch.no_grad():
         net.shortcut.weight.mul_(0.1)

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from affetto.condition import Conditions, ConditionTrack
+from affetto.gen.music.encoder import CONDITION_WIDTHS
 
-CONDITION_SIZES = {"emotion": 14, "motion": 1, "scene_offset": 1, "clip": 768}
 MAX_DENSITY = 40.0  # notes sounding in a second
 _FADES_S = (2.0, 5.0, 12.0, 30.0)
 _SHORT_S = 120.0  # shorter films have their beginning and end shrunk in proportion
@@ -46,10 +46,10 @@ class DynamicsConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
-        unknown = sorted(set(self.conditions) - set(CONDITION_SIZES))
+        unknown = sorted(set(self.conditions) - set(CONDITION_WIDTHS))
         if unknown or not self.conditions:
             raise ValueError(
-                f"conditions must be among {', '.join(CONDITION_SIZES)}, got {unknown}"
+                f"conditions must be among {', '.join(CONDITION_WIDTHS)}, got {unknown}"
             )
         if min(self.width, self.num_layers) < 1:
             raise ValueError(f"width and num_layers must be >= 1: {self.width}, {self.num_layers}")
@@ -67,7 +67,7 @@ class DynamicsNet(nn.Module):
         super().__init__()
         self.config = config
         self.names = tuple(config.conditions)
-        self.sizes = [CONDITION_SIZES[name] for name in self.names]
+        self.sizes = [CONDITION_WIDTHS[name] for name in self.names]
         total, width = sum(self.sizes), config.width
         num_inputs = 3 * total + 2 * len(self.names) + _NUM_POSITIONS
         self.project = nn.Linear(num_inputs, width)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affetto.condition import Conditions
-from affetto.gen.music.dynamics import CONDITION_SIZES
+from affetto.gen.music.encoder import CONDITION_WIDTHS
 from affetto.train.data.chord_batches import batch_of
 from affetto.train.data.muvi_sync import MAX_STEPS, Song
 
@@ -47,7 +47,7 @@ def dynamics_batch(songs: Sequence[Song], names: Sequence[str]) -> DynamicsBatch
     for number, song in enumerate(songs):
         targets[number, : lengths[number]] = torch.from_numpy(course(song))
     steps = torch.tensor(lengths)
-    tracks = batch_of(songs, {name: CONDITION_SIZES[name] for name in names}).conditions
+    tracks = batch_of(songs, {name: CONDITION_WIDTHS[name] for name in names}).conditions
     return DynamicsBatch(tracks, targets, steps, steps < MAX_STEPS)
 
 
