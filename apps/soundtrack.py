@@ -24,6 +24,7 @@ from affetto.clip import Clip
 from affetto.conditioning.video import VideoConditions, read_video_conditions
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
+from affetto.emotion_bank.commitment import commit
 from affetto.errors import BadInput
 from affetto.files import staged_folder
 from affetto.gen.music.chord_sheet import read_chord_sheet, write_chord_sheet
@@ -147,7 +148,7 @@ def run(job: Job, *, progress: Report = silent) -> Result:
             progress=lambda share: progress("watching the film", 0.02 + 0.38 * share),
         )
         measured = recognize_scene(seen.conditions, duration_s=seen.duration_s)
-        wanted = request_to_track(request, duration_s=seen.duration_s, measured=measured)
+        wanted = request_to_track(request, duration_s=seen.duration_s, measured=commit(measured))
         progress("composing", 0.42)
         models = load_models(chords=WEIGHT_NAMES.get(job.weights, job.weights))
         music = _compose(job, options, seen, wanted, models)

@@ -46,7 +46,7 @@ def report_data(
         duration_s=seen.duration_s,
         soundtrack=dataclasses.replace(music, duration_s=seen.duration_s),
         emotion=wanted,
-        measured_emotion=None if wanted.kind == "evoked" else measured,
+        measured_emotion=measured,
         cuts=seen.cuts,
         shot_starts_s=seen.shot_starts_s,
         thumbnails=seen.thumbnails,

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from affetto.condition import Conditions
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import embed, probs_from_vad
+from affetto.emotion_bank.commitment import FELT_SPREAD
 from affetto.recognizers.scene.cues import Cues, evidence, read_cues
 
 # Rows: valence, arousal, dominance; columns: brightness, saturation.
 COLOUR = np.asarray([(0.69, 0.22), (-0.31, 0.60), (-0.76, 0.32)])
 AROUSAL_PARTS = np.asarray([0.3, 0.5, 0.5])  # colour, movement, cutting
-SPREAD = 0.45  # standard deviation of felt valence, arousal, dominance over films, on [-1, 1]
 EXPLAINED = np.asarray([0.10, 0.20, 0.05])  # shares of variance that the cues account for, assumed
 
 
@@ -46,8 +46,8 @@ def recognize_scene(video: Conditions, *, duration_s: float) -> EmotionTrack:
     rate_hz = video["light"].rate_hz
     vad = _vad(cues)
     share = EXPLAINED * cues.legible[:, None]  # (T, 3)
-    mean_vad = np.clip(np.sqrt(share) * SPREAD * vad, -1.0, 1.0)
-    variance = SPREAD**2 * (1.0 - share)
+    mean_vad = np.clip(np.sqrt(share) * FELT_SPREAD * vad, -1.0, 1.0)
+    variance = FELT_SPREAD**2 * (1.0 - share)
     probs = probs_from_vad(mean_vad, variance)
     mean, log_var = embed(mean_vad, probs, variance)
     return EmotionTrack(
