@@ -1,7 +1,7 @@
 """From a careful estimate to a decision: what a generator is asked to express.
 
 An estimate of felt emotion from weak cues is shrunk towards the middle, as a mean must be, and says
-so by its variance. Music that followed it would be lukewarm throughout. A composer commits: the same
+so by its variance. Music that followed it would be lukewarm. A composer commits: the same
 course, spread as felt emotion is.
 """
 

@@ -4,7 +4,8 @@ import torch
 
 from affetto.condition import ConditionTrack
 from affetto.emotion import EMBEDDING_DIM, LABELS
-from affetto.recognizers.scene.recognizer import COLOUR, EXPLAINED, SPREAD, recognize_scene
+from affetto.emotion_bank.commitment import FELT_SPREAD
+from affetto.recognizers.scene.recognizer import COLOUR, EXPLAINED, recognize_scene
 
 
 def scene(
@@ -97,7 +98,7 @@ def test_colour_in_closed_form():
     for axis in (0, 2):
         bright, saturated = COLOUR[axis]
         wanted = (bright - saturated) / np.hypot(bright, saturated)
-        wanted *= np.sqrt(EXPLAINED[axis]) * SPREAD
+        wanted *= np.sqrt(EXPLAINED[axis]) * FELT_SPREAD
         np.testing.assert_allclose(track.vad[:, axis], wanted, atol=1e-6)
 
 
@@ -118,7 +119,7 @@ def test_variance_leaves_room_for_what_is_not_seen():
     rng = np.random.default_rng(0)
     track = recognize_scene(scene(**BRIGHT_FAST), duration_s=30.0)
     np.testing.assert_allclose(
-        track.vad_var, np.tile(SPREAD**2 * (1 - EXPLAINED), (30, 1)), rtol=1e-6
+        track.vad_var, np.tile(FELT_SPREAD**2 * (1 - EXPLAINED), (30, 1)), rtol=1e-6
     )
     z = np.clip(rng.standard_normal((400, 2)), -2.5, 2.5)
     means = np.stack(
@@ -137,7 +138,7 @@ def test_even_surfaces_are_not_judged():
     blank = recognize_scene(scene(brightness=0.0, contrast=0.0, saturation=0.0), duration_s=30.0)
     assert (blank.confidence == 0).all()
     np.testing.assert_allclose(blank.vad, 0, atol=1e-6)
-    np.testing.assert_allclose(blank.vad_var, SPREAD**2, rtol=1e-6)
+    np.testing.assert_allclose(blank.vad_var, FELT_SPREAD**2, rtol=1e-6)
 
 
 def test_masked_steps_do_not_count():
