@@ -23,7 +23,7 @@ import av
 from result_file import write_result
 
 ROOT = Path(__file__).parent.parent
-SAMPLE = ROOT / "samples" / "six_moods.mp4"
+SAMPLE = ROOT / "samples" / "lantern_boat.mp4"
 
 
 def repeat_film(source: Path, seconds: float, out: Path) -> None:
@@ -100,7 +100,7 @@ def _page(rows: list) -> str:
     lines = [
         "# The whole job on a film: time, memory, length, loudness",
         "",
-        "Data: samples/six_moods.mp4 (1280x720, 24 fps, ours), its packets repeated to the length named. Every run is a",
+        "Data: samples/lantern_boat.mp4 (1280x720, 24 fps, ours), its packets repeated to the length named. Every run is a",
         "fresh process with all outputs on; wall time includes imports. `wall after start` is the job's own clock. Median",
         "of the runs; peak memory is the largest.",
         "",
