@@ -64,7 +64,7 @@ def _hiss(
     low, high = (min(hz, 0.45 * sample_rate) for hz in band_hz)
     band = butter(2, (min(low, 0.9 * high), high), "bandpass", fs=sample_rate, output="sos")
     wave: Wave = sosfilt(band, rng.uniform(-1, 1, len(time_s))) * np.exp(-time_s / decay_s)
-    return wave / np.abs(wave).max() * _closing(len(wave), sample_rate)
+    return wave / float(np.abs(wave).max()) * _closing(len(wave), sample_rate)
 
 
 def _closing(count: int, sample_rate: int) -> Wave:

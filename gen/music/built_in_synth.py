@@ -8,12 +8,16 @@ is computed from the notes that sound in it and from absolute time, so memory st
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affetto.gen.music.built_in_drums import drum_hit
 from affetto.gen.music.note_events import Sound, note_events
 from affetto.soundtrack import Part
+
+Wave = NDArray[np.floating[Any]]
 
 SILENCE = 1e-4  # a released or decayed note below this (-80 dB) is over
 LEVEL = 0.16
@@ -127,54 +131,49 @@ def _add_hit(block: Sound, hit: Sound, note: _Sounding, start: int) -> bool:
         block[:, first - start : last - start] += (
             level * hit[:, first - note.start : last - note.start]
         )
-    return note.start + hit.shape[1] > start + block.shape[1]
+    return bool(note.start + hit.shape[1] > start + block.shape[1])
 
 
-def _add_note(
-    block: Sound, voice: Voice, note: _Sounding, start: int, sample_rate: int
-) -> bool:
+def _add_note(block: Sound, voice: Voice, note: _Sounding, start: int, sample_rate: int) -> bool:
     """Add what of a note falls into the block beginning at sample `start`; whether more is left."""
     first, last = max(start, note.start), _last_sample(voice, note, sample_rate)
     stop = min(start + block.shape[1], last)
     if first < stop:
-        time_s = np.arange(first - note.start, stop - note.start) / sample_rate
+        exact_s = np.arange(first - note.start, stop - note.start) / sample_rate
+        time_s = exact_s.astype(np.float32)
         strength = note.velocity / 127
         hz = min(440.0 * 2 ** ((note.pitch - 69) / 12), 0.4 * sample_rate)
         # Sidebands beyond the Nyquist frequency would fold back: fewer of them for high notes.
         room = max(0.0, 0.45 * sample_rate / hz - 1) / voice.ratio - 1
         index = min(voice.index * (0.4 + 0.6 * strength), max(0.0, room))
         fall = (1 + 2 * np.exp(-time_s / voice.index_decay_s)) / 3
-        level = LEVEL * strength**1.5 * _envelope(voice, note, time_s, sample_rate)
-        turns = hz * time_s
+        level = np.float32(LEVEL * strength**1.5) * _envelope(voice, note, time_s, sample_rate)
+        turns = hz * exact_s
         shift = index * fall * np.sin(_angle(voice.ratio * turns))
         for side, sign in ((0, -1), (1, 1)) if voice.detune else ((slice(None), 0),):
             angle = _angle((1 + sign * voice.detune) * turns)
-            block[side, first - start : stop - start] += (level * np.sin(angle + shift)).astype(
-                np.float32
-            )
-    return last > start + block.shape[1]
+            block[side, first - start : stop - start] += level * np.sin(angle + shift)
+    return bool(last > start + block.shape[1])
 
 
-def _angle(turns: np.ndarray) -> np.ndarray:
+def _angle(turns: Wave) -> Wave:
     """Radians in float32, wrapped first so that long notes stay exact."""
-    wrapped: np.ndarray = (2 * np.pi * (turns % 1.0)).astype(np.float32)
-    return wrapped
+    wrapped = (turns - np.floor(turns)).astype(np.float32)
+    return np.float32(2 * np.pi) * wrapped
 
 
-def _held_level(voice: Voice, seconds: np.ndarray) -> np.ndarray:
+def _held_level(voice: Voice, seconds: Wave) -> Wave:
     rise = np.minimum(seconds / voice.attack_s, 1.0)
     after = np.maximum(seconds - voice.attack_s, 0.0)
-    level: np.ndarray = rise * (
-        voice.sustain + (1 - voice.sustain) * np.exp(-after / voice.decay_s)
-    )
+    level: Wave = rise * (voice.sustain + (1 - voice.sustain) * np.exp(-after / voice.decay_s))
     return level
 
 
-def _envelope(voice: Voice, note: _Sounding, time_s: np.ndarray, rate: int) -> np.ndarray:
+def _envelope(voice: Voice, note: _Sounding, time_s: Wave, rate: int) -> Wave:
     end_s = (note.end - note.start) / rate
     held = _held_level(voice, np.minimum(time_s, end_s))
     released = np.exp(-np.maximum(time_s - end_s, 0.0) / voice.release_s)
-    level: np.ndarray = (held * released).astype(np.float32)
+    level: Wave = held * released
     return level
 
 

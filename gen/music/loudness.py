@@ -156,7 +156,8 @@ def short_term(energies: Values, num_samples: int, sample_rate: int) -> tuple[Va
     low, high = np.clip(steps, 0, len(energies)).T
     samples = np.minimum(high * STEP_S * sample_rate, num_samples) - low * STEP_S * sample_rate
     powers = (total[high] - total[low]) / np.maximum(samples, 1.0)
-    return centres, np.maximum(_lufs(np.maximum(powers, 0.0)), CURVE_FLOOR_LUFS)
+    curve: Values = np.maximum(_lufs(np.maximum(powers, 0.0)), CURVE_FLOOR_LUFS)
+    return centres.astype(np.float64), curve
 
 
 def decibels(value: float) -> float:
@@ -166,7 +167,8 @@ def decibels(value: float) -> float:
 
 def _lufs(powers: Values) -> Values:
     with np.errstate(divide="ignore"):
-        return cast(Values, -0.691 + 10 * np.log10(powers))
+        lufs: Values = -0.691 + 10 * np.log10(powers)
+        return lufs
 
 
 def _border(step: int, sample_rate: int) -> int:

@@ -8,7 +8,6 @@ rests on disk between the passes, so memory does not grow with the film.
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +15,22 @@ from numpy.typing import NDArray
 
 from affetto.errors import BadInput
 from affetto.files import resource_errors
-from affetto.gen.music.arrange import INSTRUMENTS, mix_position
-from affetto.gen.music.ducking import Ducking, SpeechBand, duck
+from affetto.gen.music.ducking import Ducking
+from affetto.gen.music.film_sound import FilmSound, listen
 from affetto.gen.music.limiter import HOP, HopLevels, HopMeter, apply_curve
-from affetto.gen.music.loudness import (
-    STEP_S,
-    Loudness,
-    LoudnessMeter,
-    decibels,
-    integrated_lufs,
-)
-from affetto.gen.music.room import Room, room_send_db
-from affetto.gen.music.sound_files import append_raw, read_raw, wav_writer
+from affetto.gen.music.loudness import Loudness, LoudnessMeter, decibels
+from affetto.gen.music.sound_files import read_raw, wav_writer
+from affetto.gen.music.stems import Music, play_parts, write_stems
 from affetto.gen.music.synth import Synth
-from affetto.soundtrack import Part, Soundtrack
+from affetto.soundtrack import Soundtrack
 
 Sound = NDArray[np.float32]
 Progress = Callable[[float], None]
 
-FADE_IN_S, FADE_OUT_S = 0.002, 0.04
 LOUDNESS_RANGE_LUFS = (-40.0, -10.0)
 MAX_GAIN_DB = 36.0  # quieter music is not blown up further
 MUSIC_UNDER_SPEECH_LU = 4.0  # before ducking
 AMBIENCE_UNDER_MUSIC_LU = 8.0  # the film's sound, where it hardly speaks; never louder than it was
-SPEAKING_SHARE = 0.03  # of the time; from here on the film's sound leads
 STEM_PEAK_DBFS = -1.0
 PEAK_MARGIN_DB = 0.1  # smoothing the gain and 24 bits may lift a peak by this much
 MAX_WRITES = 4
@@ -97,26 +88,6 @@ class MixReport:
 
 
 @dataclass(frozen=True)
-class _Music:
-    """The played parts on disk as raw files, their sum, its loudness and the stems' peak."""
-
-    stems: dict[str, Path]
-    bus: Path
-    lufs: float
-    stem_peak: float
-
-
-@dataclass(frozen=True)
-class _Film:
-    """The film's own sound on disk, and what was heard in it (loudness of speech or of all)."""
-
-    path: Path
-    lufs: float
-    speaking: bool
-    ducking: Ducking
-
-
-@dataclass(frozen=True)
 class _Balance:
     """Gains in dB before the master gain, and how the music ducks."""
 
@@ -162,10 +133,10 @@ def render_soundtrack(
     total = round(soundtrack.duration_s * sample_rate)
     tell = progress or (lambda share: None)
     with resource_errors(folder), tempfile.TemporaryDirectory(prefix=".mix-", dir=folder) as work:
-        music = _play_parts(
+        music = play_parts(
             soundtrack, Path(work), synth, sample_rate, gains, lambda done: tell(0.6 * done)
         )
-        film = _listen(original, Path(work), total, sample_rate, settings.duck_db)
+        film = listen(original, Path(work), total, sample_rate, settings.duck_db)
         tell(0.7)
         balance = _balance(music, film, settings)
         blocks = _Blocks(music, film, balance, total, sample_rate)
@@ -180,7 +151,7 @@ def render_soundtrack(
         tell(0.9)
         music_gain_db = balance.music_db + gain_db
         stems_gain_db = min(0.0, STEM_PEAK_DBFS - music_gain_db - decibels(music.stem_peak))
-        _write_stems(folder / "stems", music, music_gain_db + stems_gain_db, sample_rate)
+        write_stems(folder / "stems", music, music_gain_db + stems_gain_db, sample_rate)
         tell(1.0)
     times_s, curve_lufs = mix_meter.curve()
     ducking = balance.ducking
@@ -214,107 +185,7 @@ def _check_settings(settings: MixSettings) -> None:
         )
 
 
-def _play_parts(
-    soundtrack: Soundtrack,
-    work: Path,
-    synth: Synth,
-    sample_rate: int,
-    gains: Mapping[str, tuple[float, float]] | None,
-    tell: Progress,
-) -> _Music:
-    """Play each part into its own raw file and add it to the bus."""
-    total = round(soundtrack.duration_s * sample_rate)
-    stems: dict[str, Path] = {}
-    bus, peak = work / "bus.raw", 0.0
-    bus.touch()
-    for number, part in enumerate(soundtrack.parts):
-        if part.name in stems or not part.name or set(part.name) & set("/\\\0"):
-            raise ValueError(f"part names must differ and be file names, got {part.name!r}")
-        stems[part.name] = work / f"{number}.raw"
-        place = gains[part.name] if gains is not None else _place(part)
-        with bus.open("r+b") as sum_file, stems[part.name].open("wb") as file:
-            for start, block in _placed(part, soundtrack.duration_s, synth, sample_rate, place):
-                row = block.T.astype("<f4")
-                file.write(row.tobytes())
-                before = np.frombuffer(sum_file.read(row.nbytes), "<f4")
-                if before.size:
-                    sum_file.seek(-row.nbytes, 1)
-                    row = row + before.reshape(row.shape)
-                sum_file.write(row.tobytes())
-                peak = max(peak, float(np.abs(block).max(initial=0.0)))
-                tell((number + start / total) / len(soundtrack.parts))
-    meter = LoudnessMeter(sample_rate)
-    for block in read_raw(bus, block=sample_rate):
-        meter.add(block)
-    return _Music(stems, bus, meter.finish().integrated_lufs, peak)
-
-
-def _place(part: Part) -> tuple[float, float]:
-    return mix_position(part.name) if part.name in INSTRUMENTS else (0.0, 0.0)
-
-
-def _placed(
-    part: Part, duration_s: float, synth: Synth, sample_rate: int, place: tuple[float, float]
-) -> Iterator[tuple[int, Sound]]:
-    """(first sample, block) of a part at its level and place, with its room and faded ends."""
-    gain_db, pan = place
-    angle = (pan + 1) * np.pi / 4  # equal power; the middle is unchanged
-    sides = np.sqrt(2) * 10 ** (gain_db / 20) * np.array([[np.cos(angle)], [np.sin(angle)]])
-    send = np.float32(10 ** (room_send_db(part) / 20))
-    room, total, start = Room(sample_rate), round(duration_s * sample_rate), 0
-    for dry in synth.render(part, duration_s=duration_s, sample_rate=sample_rate):
-        block = dry * sides.astype(np.float32)
-        block = block + room(send * block)
-        yield start, block * _fade(start, block.shape[1], total, sample_rate)
-        start += block.shape[1]
-
-
-def _fade(start: int, count: int, total: int, sample_rate: int) -> NDArray[np.float32]:
-    """(S,) gain that begins and ends the piece without a click."""
-    position = np.arange(start, start + count)
-    into = (position + 0.5) / max(1.0, min(FADE_IN_S * sample_rate, total / 4))
-    left = (total - position - 0.5) / max(1.0, min(FADE_OUT_S * sample_rate, total / 2))
-    return np.sin(np.clip(np.minimum(into, left), 0, 1) * (np.pi / 2)).astype(np.float32) ** 2
-
-
-def _listen(
-    original: Iterator[Sound] | None, work: Path, total: int, sample_rate: int, duck_db: float
-) -> _Film | None:
-    """Put the film's own sound on disk, `total` samples of it, and find its speech."""
-    if original is None:
-        return None
-    path, meter, speech = work / "film.raw", LoudnessMeter(sample_rate), SpeechBand(sample_rate)
-    path.touch()
-    done = 0
-    for given in chain(original, _silence(total, sample_rate)):
-        block = np.nan_to_num(given[:, : total - done], posinf=1.0, neginf=-1.0)
-        block = block * _fade(done, block.shape[1], total, sample_rate)
-        append_raw(path, block)
-        meter.add(block)
-        speech.add(block)
-        done += block.shape[1]
-        if done >= total:
-            break
-    activity = speech.activity()
-    ducking = duck(activity, depth_db=duck_db, sample_rate=sample_rate)
-    speaking = bool(np.mean(activity > 0.5) >= SPEAKING_SHARE) if len(activity) else False
-    lufs = meter.finish().integrated_lufs
-    if speaking:
-        energies = meter.energies.values()
-        centres = (np.arange(len(energies)) + 0.5) * STEP_S * 100
-        said = activity[np.minimum(centres.astype(int), len(activity) - 1)] > 0.5
-        spoken = energies[said]
-        samples = round(len(spoken) * STEP_S * sample_rate)
-        lufs = integrated_lufs(spoken, samples, sample_rate)
-    return _Film(path, lufs, speaking, ducking)
-
-
-def _silence(total: int, sample_rate: int) -> Iterator[Sound]:
-    for start in range(0, total, sample_rate):
-        yield np.zeros((2, min(sample_rate, total - start)), np.float32)
-
-
-def _balance(music: _Music, film: _Film | None, settings: MixSettings) -> _Balance:
+def _balance(music: Music, film: FilmSound | None, settings: MixSettings) -> _Balance:
     """Where the film speaks, music lies under its speech; else the film's sound lies under it."""
     under = film is not None and film.speaking
     level = settings.target_lufs - (MUSIC_UNDER_SPEECH_LU if under else 0.0)
@@ -334,7 +205,7 @@ class _Blocks:
     """The balanced, ducked mix before master gain and limiter; can be gone through again."""
 
     def __init__(
-        self, music: _Music, film: _Film | None, balance: _Balance, total: int, sample_rate: int
+        self, music: Music, film: FilmSound | None, balance: _Balance, total: int, sample_rate: int
     ) -> None:
         self._music, self._film, self._balance = music, film, balance
         self.total, self.sample_rate = total, sample_rate
@@ -380,18 +251,7 @@ def _write_mix(
         bounded = not np.isfinite(missing) or gain_db >= settings.max_gain_db
         if over_db <= 0 and (bounded or abs(missing) <= CLOSE_LU):
             break
-        ceiling -= max(0.0, over_db + 0.02 if over_db > 0 else 0.0)
+        ceiling -= over_db + 0.02 if over_db > 0 else 0.0
         target += 0.0 if bounded else missing
     limited_db = gain_db - decibels(float(curve.min()))
     return gain_db, limited_db, measured, meter
-
-
-def _write_stems(folder: Path, music: _Music, gain_db: float, sample_rate: int) -> None:
-    """Write each stem at its final level and drop its raw file."""
-    folder.mkdir(exist_ok=True)
-    gain = np.float32(10 ** (gain_db / 20))
-    for name, raw in music.stems.items():
-        with wav_writer(folder / f"{name}.wav", sample_rate=sample_rate) as wav:
-            for block in read_raw(raw, block=sample_rate):
-                wav.add(gain * block)
-        raw.unlink()

@@ -17,7 +17,7 @@ PRE_DELAY_S = 0.012
 DECAY_S = 1.5  # to -60 dB
 DAMPING = 0.22  # weight of the sample before in each line's two-tap low-pass
 
-DRUM_SEND_DB, LOW_SEND_DB, SEND_DB = -20.0, -26.0, -13.0
+DRUM_SEND_DB, LOW_SEND_DB, SEND_DB = -22.0, -28.0, -17.0
 BASS_PROGRAMS = range(32, 40)
 LOW_PROGRAMS = (*BASS_PROGRAMS, 43)  # and the contrabass
 

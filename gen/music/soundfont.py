@@ -21,7 +21,7 @@ MAX_BYTES = 1_500_000_000
 MAX_TABLE_BYTES = 64_000_000
 MAX_REGIONS = 1_000_000  # zones over all presets once instruments are unfolded; large fonts: 50,000
 
-PRESET = np.dtype(
+PRESETS = np.dtype(
     [("name", "S20"), ("preset", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "V12")]
 )
 BAG = np.dtype([("generator", "<u2"), ("modulator", "<u2")])
@@ -41,7 +41,7 @@ SAMPLE = np.dtype(
     ]
 )
 TABLES = {
-    b"phdr": PRESET,
+    b"phdr": PRESETS,
     b"pbag": BAG,
     b"pmod": MODULATOR,
     b"pgen": GENERATOR,
@@ -68,8 +68,15 @@ class Chunk(NamedTuple):
     size: int
 
 
-def check_soundfont(path: Path) -> None:
-    """Refuse what is no whole, consistent, uncompressed SoundFont 2 file.
+class Preset(NamedTuple):
+    """Where an instrument stands: bank 0 is General MIDI, bank 128 holds drum kits."""
+
+    bank: int
+    program: int
+
+
+def check_soundfont(path: Path) -> frozenset[Preset]:
+    """Refuse what is no whole, consistent, uncompressed SoundFont 2 file; its presets otherwise.
 
     Raises:
         BadInput: says what is wrong with it.
@@ -85,7 +92,7 @@ def check_soundfont(path: Path) -> None:
                     f"{path} has {state.st_size / 1e6:.0f} MB, allowed for a sound font are "
                     f"{MAX_BYTES / 1e6:.0f}: use a smaller one"
                 )
-            _check(file, state.st_size)
+            return _check(file, state.st_size)
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such sound font") from error
     except OSError as error:
@@ -100,7 +107,7 @@ class _Broken(Exception):
     """What is wrong inside the file."""
 
 
-def _check(file: BinaryIO, size: int) -> None:
+def _check(file: BinaryIO, size: int) -> frozenset[Preset]:
     head = file.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise _Broken("it does not begin as a RIFF file of kind sfbk")
@@ -125,6 +132,9 @@ def _check(file: BinaryIO, size: int) -> None:
     presets = _check_layer(tables, b"phdr", b"pbag", b"pmod", b"pgen", INSTRUMENT_KIND, b"inst")
     _check_regions(tables[b"pgen"], zones, presets)
     _check_offsets(tables, samples[0].size // 2)
+    real = tables[b"phdr"][:-1]
+    numbers = zip(real["bank"].tolist(), real["preset"].tolist(), strict=True)
+    return frozenset(Preset(bank, program) for bank, program in numbers)
 
 
 def _chunks(file: BinaryIO, start: int, end: int) -> list[Chunk]:

@@ -42,13 +42,13 @@ def choose_synth(soundfont: Path | None = None) -> Synth:
     """
     font = soundfont or _default_soundfont()
     if font is not None:
-        check_soundfont(font)
+        presets = check_soundfont(font)
         tiny = _imported("tinysoundfont")
         if tiny is not None:
-            return TinySoundFont(tiny, font)
+            return TinySoundFont(tiny, font, presets)
         fluid = _imported("fluidsynth")
         if fluid is not None:
-            return FluidSynth(fluid, font)
+            return FluidSynth(fluid, font, presets)
     if soundfont is not None:
         raise BadInput(
             f"nothing here can play {soundfont}: run `pip install --no-deps tinysoundfont`, or "
