@@ -73,7 +73,7 @@ def draw_boat(canvas: Picture, boat: Boat) -> None:
     stroke(at(reed), canvas, scaled(boat.shade, 0.45), max(1, round(boat.size / 38)))
     tip = at([reed[-1]])[0]
     hang = boat.size * 0.30
-    centre = (*tip, np.sin(boat.swing) * hang, np.cos(boat.swing) * hang)
+    centre = tip + hang * np.array([np.sin(boat.swing), np.cos(boat.swing)])
     stroke(np.stack([tip, centre]), canvas, scaled(boat.shade, 0.45), line)
     _lantern(canvas, float(centre[0]), float(centre[1]), 0.17 * boat.size, boat.flame)
 
@@ -84,7 +84,7 @@ def _lantern(canvas: Picture, x: float, y: float, radius: float, flame: float) -
     angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
     for share, colour in ((1.0, body), (0.66, mix(body, core, 0.55)), (0.36, core)):
         oval = np.stack([np.cos(angle) * radius * share, np.sin(angle) * radius * 1.12 * share], -1)
-        cut((*oval, x, y), canvas, colour)
+        cut(oval + np.array([x, y]), canvas, colour)
     wood = mix(rgb("#2a2228"), rgb("#7a3a16"), 0.6 * flame)
     if radius > 9:
         for rib in (-0.5, 0.0, 0.5):

@@ -160,13 +160,14 @@ def reeds(rng: np.random.Generator) -> Painter:
 def _lily(canvas: Picture, x: float, y: float, size: float) -> None:
     angle = np.linspace(0.35, 2 * np.pi - 0.05, 26)
     rim = np.stack([np.cos(angle) * size, np.sin(angle) * size * 0.3], -1)
-    cut((*np.concatenate([[(0, 0)], rim]), x, y + 3), canvas, rgb("#0d5a52"))
-    cut((*np.concatenate([[(0, 0)], rim]), x, y), canvas, rgb("#3fae7a"))
+    pad = np.concatenate([np.zeros((1, 2)), rim])
+    cut(pad + np.array([x, y + 3]), canvas, rgb("#0d5a52"))
+    cut(pad + np.array([x, y]), canvas, rgb("#3fae7a"))
     if size > 62:
         for spin in np.linspace(0, np.pi, 7):
             petal = np.array([(0, 0), (np.cos(spin) * 20 - 5, -np.sin(spin) * 26 - 4),
                               (np.cos(spin) * 30, -np.sin(spin) * 20 - 2)])  # fmt: skip
-            cut((*petal, x, y - 4), canvas, rgb("#ffc9d6"))
+            cut(petal + np.array([x, y - 4]), canvas, rgb("#ffc9d6"))
 
 
 def _dragonfly(canvas: Picture, x: float, y: float, t: float) -> None:
@@ -176,7 +177,7 @@ def _dragonfly(canvas: Picture, x: float, y: float, t: float) -> None:
             tip = np.array([side * 62, -18 * lean * 4 - 16 * beat * side * 0.4])
             wing = np.array([(0, 0), tip * (0.6, 1) + (0, -9), tip, tip * (0.6, 1) + (0, 7)])
             ghost = canvas.copy()
-            cut((*wing, x, y), ghost, rgb("#f2fff8"))
+            cut(wing + np.array([x, y]), ghost, rgb("#f2fff8"))
             cv2.addWeighted(ghost, 0.55, canvas, 0.45, 0, dst=canvas)
     tail = [(x, y), (x - 22, y + 5), (x - 48, y + 9 + 2 * np.sin(3 * t))]
     stroke(np.array(tail), canvas, rgb("#d8433f"), 5)
@@ -394,4 +395,5 @@ def _confetti(canvas: Picture, paper: NDArray[np.floating], t: float) -> None:
         turn, flat = phase * 6 + 5 * t, abs(np.sin(4 * t + phase * 11)) + 0.15
         u = np.array([np.cos(turn), np.sin(turn)]) * (7 + 6 * size)
         v = np.array([-np.sin(turn), np.cos(turn)]) * (5 + 3 * size) * flat
-        cut((*np.array([u + v, u - v, -u - v, v - u]), px, py), canvas, rgb(BRIGHT[int(hue * 7)]))
+        corners = np.array([u + v, u - v, -u - v, v - u]) + np.array([px, py])
+        cut(corners, canvas, rgb(BRIGHT[int(hue * 7)]))

@@ -370,4 +370,4 @@ def _breaker(canvas: Picture, wall: Picture, t: float, fall: float) -> None:
     crest = np.concatenate([ridge[6:], belly[:5]])
     jag = 7 * np.sin(np.arange(len(crest)) * 2.4 + 9 * t)[:, None] * (0.4, 1.0)
     outer = crest + jag + np.array([-9.0, -9.0])
-    cut(np.concatenate([(*crest, 4, 12), outer[::-1]]), canvas, rgb("#c3d6df"))
+    cut(np.concatenate([crest + np.array([4, 12]), outer[::-1]]), canvas, rgb("#c3d6df"))
