@@ -48,6 +48,7 @@ margin-top:16px}
 audio{width:100%;height:40px}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(140px,1fr));gap:12px 20px;margin:0}
 dt{color:var(--faint);font-size:.82rem}dd{margin:0;font-weight:600}
+dt::first-letter,th::first-letter{text-transform:uppercase}
 pre{background:var(--page);border-radius:8px;padding:12px 14px;margin:16px 0 0;
 white-space:pre-wrap;font:13.5px/1.5 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
 .strip{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:14px;padding:0;

@@ -39,7 +39,7 @@ LIGHT = Palette("#1c2430", "#5d6877", "#d9dee6", "#ffffff", "#0068a8", "#c24e00"
 
 
 def spread_emotion(axes: Axes, data: ReportData, colours: Palette) -> None:
-    """Valence and arousal with one standard deviation; dashed what was read from the picture."""
+    """Valence and arousal with one standard deviation; dashed what was measured, if it differs."""
     frame_panel(axes, data, colours, "Emotion", "-1 to 1")
     axes.axhline(0, color=colours.faint, linewidth=0.6)
     for axis, (name, colour) in enumerate(
@@ -51,7 +51,7 @@ def spread_emotion(axes: Axes, data: ReportData, colours: Palette) -> None:
             times, mean - spread, mean + spread, color=colour, alpha=0.16, linewidth=0
         )
         axes.plot(times, mean, color=colour, linewidth=1.8, label=f"{name}, {words}")
-        if data.measured_emotion is not None:
+        if data.measured_emotion is not None and not _same(data.measured_emotion, data.emotion):
             words = _KIND_WORDS[data.measured_emotion.kind]
             times, mean, _ = _emotion_curve(data.measured_emotion, axis)
             axes.plot(
@@ -215,6 +215,10 @@ def _floored(lufs: Curve, target_lufs: float) -> Curve:
     low = target_lufs - 30
     finite: Curve = np.where(np.isfinite(lufs), np.maximum(lufs, low), low)
     return finite
+
+
+def _same(one: EmotionTrack, two: EmotionTrack) -> bool:
+    return np.array_equal(one.times, two.times) and np.array_equal(one.vad, two.vad)
 
 
 def _emotion_curve(track: EmotionTrack, axis: int) -> tuple[Curve, Curve, Curve]:
