@@ -108,7 +108,10 @@ def check_header(media: InputContainer, path: Path, limits: MediaLimits) -> None
         raise MediaError(f"{path} holds neither moving pictures nor sound")
     if video is not None:
         if video.codec_context is None:
-            raise MediaError(f"{path}: no decoder for its video; convert it to H.264 mp4")
+            raise MediaError(
+                f"{path}: no decoder for its video: it is cut short or of an unknown kind; get the "
+                f"whole file, or convert it to H.264 mp4"
+            )
         width, height = video.codec_context.width, video.codec_context.height
         if max(width, height) > limits.max_side or width * height > limits.max_pixels:
             raise MediaError(

@@ -32,7 +32,8 @@ TAGS = ("title", "artist", "album", "comment", "copyright", "date", "description
 AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000)
 AAC_FRAME = 1024
 AAC_BITS_PER_S = 192_000
-H264_OPTIONS = {"crf": "18", "preset": "veryfast"}
+# Deterministic bytes: with its macroblock tree, PyAV 18's x264 writes others on each run.
+H264_OPTIONS = {"crf": "18", "preset": "veryfast", "mbtree": "0"}
 CLOCK_HZ = 90_000  # ticks of encoded pictures whose times are not even
 
 

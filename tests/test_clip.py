@@ -3,6 +3,7 @@ import tracemalloc
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 import soundfile
@@ -290,10 +291,15 @@ def test_write_film_odd_size_and_variable_rate(tmp_path):
 
 
 def test_same_input_same_bytes(tmp_path):
-    one, two = (
-        film(tmp_path / name, wav=tone(2.0), sample_rate=44_100) for name in ("a.mp4", "b.mp4")
-    )
-    assert one.read_bytes() == two.read_bytes()
+    """Smooth pictures that drift: x264's default settings fail this within a few runs."""
+    coarse = np.random.default_rng(0).integers(0, 255, (6, 10, 3), dtype=np.uint8)
+    wide = cv2.resize(coarse, (360, 180), interpolation=cv2.INTER_CUBIC)
+    written = set()
+    for i in range(6):
+        frames = (wide[:, i : i + 320] for i in range(40))
+        write_clip(frames, FPS, tmp_path / f"{i}.mp4", wav=tone(1.6), sample_rate=44_100)
+        written.add((tmp_path / f"{i}.mp4").read_bytes())
+    assert len(written) == 1
 
 
 def test_write_clip_refuses(tmp_path):
