@@ -83,7 +83,13 @@ class ReportData:
 
 @dataclass(frozen=True)
 class Mood:
-    """The mean of an emotion track over a stretch: likeliest label, valence, arousal in [-1, 1]."""
+    """The mean of an emotion track over a stretch.
+
+    Attributes:
+        label: the likeliest label; where that is neutral, with the one it leans to.
+        valence: -1 to 1.
+        arousal: -1 to 1.
+    """
 
     label: str
     valence: float
@@ -98,7 +104,9 @@ def mood_of(track: EmotionTrack, start_s: float, end_s: float) -> Mood:
             np.abs(track.times - 0.5 * (start_s + end_s))
         )
     vad, probs = track.vad[inside].mean(axis=0), track.probs[inside].mean(axis=0)
-    return Mood(LABELS[int(probs.argmax())], float(vad[0]), float(vad[1]))
+    likeliest = [LABELS[index] for index in np.argsort(-probs, kind="stable")[:2]]
+    label = " to ".join(likeliest) if likeliest[0] == "neutral" else likeliest[0]
+    return Mood(label, float(vad[0]), float(vad[1]))
 
 
 def clock(time_s: float, *, decimals: int = 0) -> str:

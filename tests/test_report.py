@@ -237,6 +237,16 @@ def test_mood_of_a_stretch():
     assert between.valence == pytest.approx(float(track.vad[4, 0]))
 
 
+def test_neutral_says_where_it_leans():
+    track = emotion(3)
+    probs = np.zeros((3, 11), np.float32)
+    probs[:, LABELS.index("neutral")], probs[:, LABELS.index("calm")] = 0.6, 0.4
+    track = dataclasses.replace(track, probs=probs)
+    assert mood_of(track, 0, 3).label == "neutral to calm"
+    track = dataclasses.replace(track, probs=probs[:, ::-1])
+    assert mood_of(track, 0, 3).label == "tender"
+
+
 def test_thinning_keeps_the_mean():
     values = np.sin(np.arange(72_000) / 900)
     times, fewer = thinned(np.arange(72_000.0), values)
