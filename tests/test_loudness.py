@@ -44,7 +44,7 @@ def measured(sound, sample_rate, *, block=None):
 
 
 @pytest.mark.parametrize("sample_rate", [22_050, 44_100, 48_000])
-@pytest.mark.parametrize("seconds", [0.4, 0.73, 1.06, 3.0, 12.34])
+@pytest.mark.parametrize("seconds", [0.4, 0.73, 1.06, 7.34])
 @pytest.mark.parametrize("make", [noise, tone, music_like, with_silence])
 def test_as_pyloudnorm_on_the_whole_file(make, seconds, sample_rate):
     sound = make(seconds, sample_rate)

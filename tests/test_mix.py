@@ -17,7 +17,8 @@ from affetto.gen.music.ducking import SpeechBand, duck
 from affetto.gen.music.limiter import HOP, HopMeter, apply_curve
 from affetto.gen.music.mix import MixSettings, render_soundtrack
 from affetto.gen.music.room import Room
-from affetto.soundtrack import Dynamics, Note, Part, Soundtrack
+from affetto.gen.music.synth import choose_synth
+from affetto.soundtrack import ChordSpan, Dynamics, Note, Part, Soundtrack
 
 RATE = 44_100
 
@@ -280,13 +281,9 @@ def test_limiter_never_passes_its_ceiling_and_leaves_quiet_sound_alone():
     for block in blocks(sound, 100 * HOP):
         meter.add(block)
     curve = meter.finish().curve(gain_db=2.0, ceiling_dbtp=-1.0)
-    limited = np.concatenate(
-        [
-            apply_curve(sound[:, s : s + 100 * HOP], curve, start=s)
-            for s in range(0, sound.shape[1], 100 * HOP)
-        ],
-        1,
-    )
+    starts = range(0, sound.shape[1], 100 * HOP)
+    parts = [apply_curve(sound[:, s : s + 100 * HOP], curve, start=s) for s in starts]
+    limited = np.concatenate(parts, axis=1)
     assert true_peak_8x(limited) <= -0.9
     assert np.allclose(limited[:, :55_000], sound[:, :55_000] * 10 ** (2 / 20), rtol=1e-3)
 
@@ -320,7 +317,8 @@ def test_no_space_is_a_resource_error(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
         part = Part("piano", 0, False, (Note(0.0, 1.0, 60, 90),))
         try:
-            render_soundtrack(Soundtrack(4.0, "C", (), (), (part,), None, ()), Path(sys.argv[1]), synth=BuiltInSynth())
+            music = Soundtrack(4.0, "C", (), (), (part,), None, ())
+            render_soundtrack(music, Path(sys.argv[1]), synth=BuiltInSynth())
         except ResourceError as error:
             print("refused:", error)
     """
@@ -332,3 +330,28 @@ def test_no_space_is_a_resource_error(tmp_path):
     )
     assert done.stdout.startswith("refused: no space left"), done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_listening_hears_chords_stems_and_no_clipping(tmp_path, listening):
+    """Four chords, two seconds each, twice: heard in the mix by their pitch classes."""
+    tones = {
+        "C": (48, 60, 64, 67), "A:min": (45, 60, 64, 69),
+        "F": (41, 60, 65, 69), "G": (43, 59, 62, 67),
+    }  # fmt: skip
+    spans = tuple(ChordSpan(2.0 * k, 2.0 * k + 2, name) for k, name in enumerate(list(tones) * 2))
+    piano = tuple(Note(s.start_s, s.end_s - 0.1, p, 90) for s in spans for p in tones[s.symbol])
+    drums = band(16.0, names=("drums",)).parts[0]
+    music = Soundtrack(
+        16.0, "C", (), spans, (Part("piano", 0, False, piano), drums), band(1.0).dynamics, ()
+    )
+    for number, synth in enumerate((BuiltInSynth(), choose_synth())):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        mixed(folder, music, synth=synth)
+        right, shuffled = listening.chord_hits(folder / "mix.wav", spans)
+        assert right >= 0.85
+        assert shuffled < 0.5
+        assert listening.peak(folder / "mix.wav") < 1
+        for path in (folder / "stems").iterdir():
+            assert -60 < listening.level_db(path) < -6
+            assert listening.peak(path) < 1

@@ -128,7 +128,8 @@ def test_a_note_struck_again_is_not_cut_by_its_own_past():
         sample_rate=100,
     )
     assert [(e.sample, e.is_on, e.pitch) for e in events] == [
-        (0, True, 60), (50, False, 60), (50, True, 60), (50, True, 64), (70, False, 64), (200, False, 60),
+        (0, True, 60), (50, False, 60), (50, True, 60),
+        (50, True, 64), (70, False, 64), (200, False, 60),
     ]  # fmt: skip
     for one, two in pairwise(events):
         assert one <= two
@@ -166,10 +167,18 @@ def chunk(name, content):
     return name + struct.pack("<I", len(content)) + content
 
 
-def riff(samples=b"\0\0" * 400, **tables):
-    def generators(*pairs):
-        return b"".join(struct.pack("<HH", *pair) for pair in pairs)
+def generators(*pairs):
+    return b"".join(struct.pack("<HH", *pair) for pair in pairs)
 
+
+def preset(bag):
+    return struct.pack("<20sHHHIII", b"one", 0, 0, bag, 0, 0, 0)
+
+
+TWO = generators((0, 0), (2, 0))  # a zone of two generators
+
+
+def riff(samples=b"\0\0" * 400, **tables):
     whole = {
         "phdr": struct.pack("<20sHHHIII", b"one", 0, 0, 0, 0, 0, 0)
         + struct.pack("<20sHHHIII", b"EOP", 0, 0, 1, 0, 0, 0),
@@ -208,7 +217,7 @@ HOSTILE = {
     "text": b"this is no sound font, whatever its name says" * 100,
     "wav": b"RIFF" + struct.pack("<I", 36) + b"WAVE" + b"\0" * 32,
     "cut short": riff()[:-60],
-    "chunk beyond the end": riff().replace(b"smpl" + struct.pack("<I", 800), b"smpl" + struct.pack("<I", 2**32 - 2)),
+    "chunk beyond the end": riff().replace(b"smpl\x20\x03\0\0", b"smpl\xfe\xff\xff\xff"),
     "no samples": riff(samples=b""),
     "odd table": riff(shdr=b"\0" * 90),
     "only terminators": riff(phdr=b"\0" * 38),
@@ -223,10 +232,10 @@ HOSTILE = {
     "bag order": riff(pbag=struct.pack("<HHHH", 2, 0, 1, 0)),
     "bag beyond": riff(ibag=struct.pack("<HHHH", 0, 0, 9, 0)),
     "modulators beyond": riff(ibag=struct.pack("<HHHH", 0, 0, 1, 77)),
-    "preset bag beyond": riff(phdr=struct.pack("<20sHHHIII", b"one", 0, 0, 0, 0, 0, 0) + struct.pack("<20sHHHIII", b"EOP", 0, 0, 60000, 0, 0, 0)),
-    "start moved below zero": riff(igen=struct.pack("<HHHHHH", 0, 65535, 53, 0, 0, 0), ibag=struct.pack("<HHHH", 0, 0, 2, 0)),
-    "end moved far": riff(igen=struct.pack("<HHHHHH", 12, 1, 53, 0, 0, 0), ibag=struct.pack("<HHHH", 0, 0, 2, 0)),
-    "end moved by the preset": riff(pgen=struct.pack("<HHHHHH", 12, 1, 41, 0, 0, 0), pbag=struct.pack("<HHHH", 0, 0, 2, 0)),
+    "preset bag beyond": riff(phdr=preset(0) + preset(60_000)),
+    "start moved below zero": riff(igen=generators((0, 65535), (53, 0), (0, 0)), ibag=TWO),
+    "end moved far": riff(igen=generators((12, 1), (53, 0), (0, 0)), ibag=TWO),
+    "end moved by the preset": riff(pgen=generators((12, 1), (41, 0), (0, 0)), pbag=TWO),
 }  # fmt: skip
 
 
@@ -274,22 +283,25 @@ def test_mutated_fonts_never_crash_the_parser(tmp_path):
         from affetto.gen.music.synth import choose_synth
         from affetto.soundtrack import Note, Part
         folder = Path(sys.argv[1])
-        good, rng = np.frombuffer((folder / "good.sf2").read_bytes(), np.uint8), np.random.default_rng(0)
-        music = Part("p", 0, False, (Note(0.0, 0.1, 60, 90), Note(0.02, 0.1, 100, 127), Note(0.02, 0.1, 5, 20)))
+        good = np.frombuffer((folder / "good.sf2").read_bytes(), np.uint8)
+        rng = np.random.default_rng(0)
+        notes = Note(0.0, 0.1, 60, 90), Note(0.02, 0.1, 100, 127), Note(0.02, 0.1, 5, 20)
+        music, sizes = Part("p", 0, False, notes), dict(duration_s=0.15, sample_rate=8000)
         played = refused = 0
-        for _ in range(500):
+        for _ in range(250):
             bad = good.copy()
             where = rng.integers(0, len(bad), rng.integers(1, 6))
-            where = np.where(rng.random(len(where)) < 0.8, rng.integers(850, len(bad), len(where)), where)
+            tables = rng.integers(850, len(bad), len(where))
+            where = np.where(rng.random(len(where)) < 0.8, tables, where)
             bad[where] = rng.choice([0, 1, 127, 128, 255, 41, 53], len(where))
             (folder / "bad.sf2").write_bytes(bad.tobytes())
             try:
-                for block in choose_synth(folder / "bad.sf2").render(music, duration_s=0.15, sample_rate=8000):
+                for block in choose_synth(folder / "bad.sf2").render(music, **sizes):
                     assert np.isfinite(block).all()
                 played += 1
             except BadInput:
                 refused += 1
-        assert played > 20 and refused > 200, (played, refused)
+        assert played > 10 and refused > 80, (played, refused)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)],

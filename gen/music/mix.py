@@ -253,5 +253,5 @@ def _write_mix(
             break
         ceiling -= over_db + 0.02 if over_db > 0 else 0.0
         target += 0.0 if bounded else missing
-    limited_db = gain_db - decibels(float(curve.min()))
+    limited_db = max(0.0, gain_db - decibels(float(curve.min())))
     return gain_db, limited_db, measured, meter

@@ -17,7 +17,7 @@ from affetto.soundtrack import Part
 DRUM_CHANNEL = 9
 DRUM_BANK = 128
 MAX_VOICES = 256
-FLUID_GAIN = 0.3  # its output is 16-bit and clips; a full chord stays below
+FLUID_GAIN = 0.6  # its output is 16-bit and clips; full chords stay below
 
 
 class TinySoundFont:

@@ -1,0 +1,16 @@
+"""What several tests share."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def listening():
+    """The module `listening.py` beside this file: measures of rendered sound."""
+    path = Path(__file__).parent / "listening.py"
+    spec = importlib.util.spec_from_file_location("listening", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
