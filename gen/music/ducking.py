@@ -3,7 +3,8 @@
 Speech is loud in the band 300..3400 Hz, rises and falls syllable by syllable, and so stands out
 from its own surroundings; rain, traffic and hum do not. The measure is the band's level over the
 10th percentile of the seconds before and after: high within speech, near zero for anything steady,
-also right after a cut from one ambience to another.
+also right after a cut from one ambience to another. Thunder and waves do stand out; what tells
+speech from them is its voice (`affetto.gen.music.voicing`). Whispering goes unnoticed.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from einops import reduce
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, percentile_filter, uniform_filter1d
 from scipy.signal import butter, sosfilt
+
+from affetto.gen.music.voicing import VOICED, VoicingMeter
 
 Sound = NDArray[np.float32]
 Values = NDArray[np.float32]
@@ -27,6 +30,7 @@ FULL_DB = 18.0  # from here on the music is lowered all the way
 BAND_SHARE = (0.1, 0.25)  # share of the energy inside the band: none below, all above
 HOLD_S = 0.30  # bridges the gaps between syllables
 MIN_SHARE_OPEN = 0.12  # of the second around, else it is a click
+MIN_SHARE_VOICED = 0.12  # of the two seconds around; real speech has 0.35 to 0.75, storms 0.03
 ATTACK_S, RELEASE_S, AHEAD_S = 0.05, 0.40, 0.05
 
 
@@ -43,10 +47,12 @@ class SpeechBand:
         self._size = round(sample_rate / FRAME_RATE_HZ)
         self._left = np.zeros((2, 0))
         self._frames: list[Values] = []
+        self._voicing = VoicingMeter(sample_rate)
 
     def add(self, block: Sound) -> None:
         """Take the next (2, S) samples."""
         mono = block.mean(axis=0)
+        self._voicing.add(mono)
         squares = []
         for number, sections in enumerate(self._filters):
             out, self._states[number] = sosfilt(sections, mono, zi=self._states[number])
@@ -60,7 +66,11 @@ class SpeechBand:
     def activity(self) -> Values:
         """How surely and strongly something speaks, (T,) in 0..1 at 100 Hz."""
         band, whole = np.concatenate([np.zeros((2, 0), np.float32), *self._frames], axis=1)
-        return _activity(band, whole) if len(band) else band
+        if not len(band):
+            return band
+        voicing = self._voicing.voicing(len(band), FRAME_RATE_HZ)
+        spoken: Values = _activity(band, whole) * _spoken(voicing)
+        return spoken
 
 
 @dataclass(frozen=True)
@@ -122,6 +132,14 @@ def _activity(band: Values, whole: Values) -> Values:
     hold = round(HOLD_S * FRAME_RATE_HZ)
     held: Values = maximum_filter1d(strength, hold, origin=(hold - 1) // 2)
     return held.astype(np.float32)
+
+
+def _spoken(voicing: Values) -> Values:
+    """1 where there is a voice within the second before or after, else 0; (T,)."""
+    voiced = (voicing > VOICED).astype(np.float32)
+    share = uniform_filter1d(voiced, 2 * FRAME_RATE_HZ, mode="nearest")
+    enough: Values = (share >= MIN_SHARE_VOICED).astype(np.float32)
+    return enough
 
 
 def _floor(level_db: Values, size: int, origin: int) -> Values:
