@@ -79,6 +79,7 @@ def save_weights(
         save_file(
             {name: value.contiguous() for name, value in tensors.items()}, staged / TENSOR_FILE
         )
+        (staged / TENSOR_FILE).chmod(0o644)
         digest = file_sha256(staged / TENSOR_FILE)
         record = {
             "config": dict(config),

@@ -278,7 +278,7 @@ def _result(
     tempi = [bar.bpm for bar in music.bars]
     return Result(
         folder=str(job.out),
-        files=(*_listed(folder), "recipe.json", "report.html"),
+        files=tuple(sorted((*_listed(folder), "recipe.json", "report.html"), key=_rank)),
         duration_s=mix_s,
         music_duration_error_ms=1000 * (mix_s - seen.duration_s),
         key=music.key,
@@ -294,6 +294,12 @@ def _result(
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         command=job.command(),
     )
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """What a person opens first stands first; stems last."""
+    first = ("report.html", "film.mp4", "mix.wav", "music.mid", "chords.txt", "lead.musicxml")
+    return (first.index(name) if name in first else len(first) + ("/" in name), name)
 
 
 def _listed(folder: Path) -> tuple[str, ...]:

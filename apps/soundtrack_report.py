@@ -97,10 +97,7 @@ def _measures(result: "Result", mixed: MixReport) -> Sequence[tuple[str, str, st
 
 
 def _facts(job: "Job", result: "Result", models: MusicModels) -> Sequence[tuple[str, str]]:
-    low, high = result.bpm_range
     return [
-        ("key", result.key),
-        ("tempo", f"{low:.0f} to {high:.0f} bpm"),
         ("seed", str(job.seed)),
         ("emotion asked", job.emotion),
         ("synthesizer", result.synth),

@@ -67,7 +67,7 @@ class SpeechBand:
         """How surely and strongly something speaks, (T,) in 0..1 at 100 Hz."""
         band, whole = np.concatenate([np.zeros((2, 0), np.float32), *self._frames], axis=1)
         if not len(band):
-            return band
+            return np.zeros(0, np.float32)
         voicing = self._voicing.voicing(len(band), FRAME_RATE_HZ)
         spoken: Values = _activity(band, whole) * _spoken(voicing)
         return spoken
