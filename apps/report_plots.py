@@ -169,13 +169,16 @@ def spread_film(axes: Axes, data: ReportData, colours: Palette) -> None:
     unit_s = data.duration_s * box.height / box.width  # seconds as wide as the strip is tall
     for (start_s, end_s), picture in zip(data.shots(), data.thumbnails, strict=True):
         height, width = picture.shape[:2]
-        keep = min(width, max(1, round(height * (end_s - start_s) / unit_s)))
+        count = max(1, round((end_s - start_s) * height / (unit_s * width)))  # a long shot repeats
+        wide_s = (end_s - start_s) / count
+        keep = min(width, max(1, round(height * wide_s / unit_s)))
         left = (width - keep) // 2
         part = picture[:, left : left + keep]
-        wide = min(end_s - start_s, unit_s * width / height)
-        axes.imshow(
-            part, extent=(start_s, start_s + wide, 0, 1), aspect="auto", interpolation="bilinear"
-        )
+        for number in range(count):
+            at = start_s + number * wide_s
+            axes.imshow(
+                part, extent=(at, at + wide_s, 0, 1), aspect="auto", interpolation="bilinear"
+            )
     axes.set_xlim(0, data.duration_s)
 
 

@@ -22,7 +22,7 @@ Picture = NDArray[np.uint8]
 
 WIDTH = 128
 TALLEST = 4  # heights beyond this many widths are squeezed
-THUMBNAIL_WIDTH = 96
+THUMBNAIL_WIDTH = 160
 CLOCK = Fraction(1, 1_000_000)
 WINDOW = 2  # frames on each side that the detector compares with
 HOLD_S = 0.5  # a frame shown longer than this is a still picture

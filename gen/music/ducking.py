@@ -4,7 +4,8 @@ Speech is loud in the band 300..3400 Hz, rises and falls syllable by syllable, a
 from its own surroundings; rain, traffic and hum do not. The measure is the band's level over the
 10th percentile of the seconds before and after: high within speech, near zero for anything steady,
 also right after a cut from one ambience to another. Thunder and waves do stand out; what tells
-speech from them is its voice (`affetto.gen.music.voicing`). Whispering goes unnoticed.
+speech from them is its voice (`affetto.gen.music.voicing`). Whispering goes unnoticed, and a tune
+may be taken for speech.
 """
 
 from dataclasses import dataclass

@@ -100,7 +100,8 @@ class ConditionEncoder(nn.Module):
             channel = self.inputs[name]
             assert isinstance(channel, ConditionInput)
             channel.mean.copy_(mean)
-            channel.scale.copy_(deviation.clamp(min=1e-3))
+            # What never varied in training must not matter later: infinite scale gives zero.
+            channel.scale.copy_(deviation.masked_fill(deviation < 1e-3, torch.inf))
 
     def forward(
         self, conditions: Conditions, num_steps: int, *, batch: int
