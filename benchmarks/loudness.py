@@ -8,7 +8,6 @@ peak by one 8x oversampling of the whole file (the writer uses its own streaming
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -120,7 +119,9 @@ def one(minutes: float, speaking: bool) -> None:
         started = time.process_time()
         original = speech_like(60 * minutes) if speaking else None
         render_soundtrack(music, Path(folder), synth=synth, original=original)
-    print(time.process_time() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # ru_maxrss would be the parent's, where that is larger: it outlives fork and exec.
+    status = Path("/proc/self/status").read_text()
+    print(time.process_time() - started, int(status.partition("VmHWM:")[2].split()[0]) / 1024)
 
 
 def main() -> None:

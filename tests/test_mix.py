@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 
 import numpy as np
 import pyloudnorm
@@ -355,3 +356,31 @@ def test_listening_hears_chords_stems_and_no_clipping(tmp_path, listening):
         for path in (folder / "stems").iterdir():
             assert -60 < listening.level_db(path) < -6
             assert listening.peak(path) < 1
+
+
+class Noise:
+    """Plays seeded noise whatever the notes, fast."""
+
+    name = "noise"
+
+    def render(self, part, *, duration_s, sample_rate):
+        rng = np.random.default_rng(0)
+        for second in range(int(duration_s)):
+            yield rng.normal(scale=0.2, size=(2, sample_rate)).astype(np.float32)
+
+
+def test_memory_does_not_grow_with_the_film(tmp_path):
+    peaks = []
+    for duration_s in (20.0, 160.0):
+        folder = tmp_path / f"{duration_s:g}"
+        folder.mkdir()
+        rng = np.random.default_rng(1)
+        film = (rng.normal(scale=0.1, size=(2, 8000)).astype(np.float32) for _ in range(200))
+        tracemalloc.start()
+        render_soundtrack(
+            band(duration_s), folder, synth=Noise(), original=film, sample_rate=8000,
+            settings=MixSettings(target_lufs=-12.0),
+        )  # fmt: skip
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1e6  # eight times the film; all of its sound would be 10 MB a part

@@ -140,11 +140,8 @@ def render_soundtrack(
         tell(0.7)
         balance = _balance(music, film, settings)
         blocks = _Blocks(music, film, balance, total, sample_rate)
-        meter = HopMeter(sample_rate)
-        for _, block in blocks:
-            meter.add(block)
+        levels = _measure(blocks)
         tell(0.8)
-        levels = meter.finish()
         gain_db, limited_db, measured, mix_meter = _write_mix(
             folder / "mix.wav", blocks, levels, settings
         )
@@ -225,6 +222,13 @@ class _Blocks:
             if self._balance.ducking is not None:
                 block = block * self._balance.ducking.gains(start, count)
             yield start, block + film_gain * next(film, np.zeros((2, count), np.float32))
+
+
+def _measure(blocks: _Blocks) -> HopLevels:
+    meter = HopMeter(blocks.sample_rate)
+    for _, block in blocks:
+        meter.add(block)
+    return meter.finish()
 
 
 def _write_mix(
