@@ -168,6 +168,16 @@ def test_music_steps_back_under_speech_and_comes_back(tmp_path):
     assert report.duck_gain_db[4] == pytest.approx(-9, abs=0.5)
 
 
+def test_music_lies_four_lu_under_speech_before_ducking(tmp_path):
+    spoken = speech_like(10.0, said=((2.0, 7.0),))
+    report, _ = mixed(tmp_path, band(10.0), original=spoken, target_lufs=-24.0)
+    stems = sum(soundfile.read(path)[0] for path in (tmp_path / "stems").iterdir())
+    film = 10 ** (report.original_gain_db / 20) * spoken[:, 2 * RATE : 7 * RATE].T
+    meter = pyloudnorm.Meter(RATE)
+    under = meter.integrated_loudness(film) - meter.integrated_loudness(stems)
+    assert under == pytest.approx(4.0, abs=0.7)
+
+
 def ambience(kind, seconds=12.0):
     rng, time_s = np.random.default_rng(3), np.arange(round(seconds * RATE)) / RATE
     white = rng.normal(size=len(time_s))

@@ -110,8 +110,8 @@ def render_soundtrack(
     """Write `mix.wav` and `stems/<part>.wav`, 24-bit stereo, into a folder.
 
     Every file has exactly round(duration_s * sample_rate) samples. The stems, each with its place
-    and its share of the room, are the music before ducking and limiting; their sum times
-    -stems_gain_db is the music of the mix to within one 24-bit step a stem.
+    and its share of the room, are the music before ducking and limiting: their sum, raised by
+    -stems_gain_db, is what the mix ducks and limits, to within one 24-bit step a stem.
 
     Args:
         soundtrack: what to play.
