@@ -65,9 +65,9 @@ class TestShots:
         assert cuts == [1.2, 2.8]
         assert all(0.2 < cut.strength < 1 for cut in finder.cuts)
         for i, thumbnail in enumerate(finder.thumbnails):
-            assert thumbnail.shape == (54, 96, 3)
+            assert thumbnail.shape == (90, 160, 3)
             if i != 1:
-                wanted = cv2.resize(texture(i), (96, 54), interpolation=cv2.INTER_AREA)
+                wanted = cv2.resize(texture(i), (160, 90), interpolation=cv2.INTER_AREA)
                 assert np.abs(thumbnail.astype(int) - wanted).mean() < 4
 
     def test_a_stronger_change_is_a_stronger_cut(self):
@@ -99,7 +99,7 @@ class TestShots:
     def test_slide_show_with_its_own_times(self):
         cuts, finder = find([texture(i) for i in range(4)], np.asarray([0.0, 4.0, 5.5, 11.0]))
         assert cuts == [4.0, 5.5, 11.0] or cuts == [4.0, 5.5]  # the last one stays 1/25 s
-        wanted = cv2.resize(texture(2), (96, 54), interpolation=cv2.INTER_AREA)
+        wanted = cv2.resize(texture(2), (160, 90), interpolation=cv2.INTER_AREA)
         assert np.abs(finder.thumbnails[2].astype(int) - wanted).mean() < 4
 
     def test_black_noise_and_one_frame(self):
@@ -182,7 +182,7 @@ class TestFilm:
     def test_cuts_and_scene_offset(self, seen):
         assert [round(cut.time_s, 3) for cut in seen.cuts] == [1.6, 4.0]
         assert seen.shot_starts_s == (0.0, *(cut.time_s for cut in seen.cuts))
-        assert seen.thumbnails.shape == (3, 54, 96, 3)
+        assert seen.thumbnails.shape == (3, 90, 160, 3)
         offset = seen.conditions["scene_offset"].values[0, :, 0]
         np.testing.assert_allclose(offset, [0, 1, 0.4, 1.4, 0, 1], atol=1e-5)
 
@@ -268,7 +268,7 @@ def test_one_frame(tmp_path):
     seen = read_video_conditions(Clip.open(tmp_path / "one.mp4"))
     assert {track.values.shape[1] for track in seen.conditions.values()} == {1}
     assert seen.conditions["picture"].values.shape == (1, 1, 1280)
-    assert seen.thumbnails.shape == (1, 54, 96, 3)
+    assert seen.thumbnails.shape == (1, 90, 160, 3)
     assert seen.cuts == ()
 
 
