@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 
 import av
-
 from result_file import write_result
 
 ROOT = Path(__file__).parent.parent

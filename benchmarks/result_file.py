@@ -9,9 +9,13 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_result(theme: str, body: str, *, command: str, packages: tuple[str, ...] = ("torch", "numpy")) -> Path:
+def write_result(
+    theme: str, body: str, *, command: str, packages: tuple[str, ...] = ("torch", "numpy")
+) -> Path:
     """Write benchmarks/results/<theme>_cpu_<date>.md and print its path."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("affetto", *packages))
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in ("affetto", *packages)
+    )
     foot = (
         f"\n\nMade on {datetime.date.today()} on {os.cpu_count()} cores ({platform.machine()}), "
         f"Python {platform.python_version()}, {versions}. Repeat: `{command}`\n"

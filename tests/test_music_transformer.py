@@ -284,6 +284,21 @@ def test_saved_weights_give_the_same_logits(tmp_path, model: MusicTransformer) -
     )
 
 
+@pytest.mark.parametrize("name", ["music_chords", "music_chords_clean"])
+def test_shipped_weights_write_music(name: str) -> None:
+    weights = load_weights(name)
+    model = MusicTransformer(MusicTransformerConfig(**weights.config)).eval()
+    fill(model, weights)
+    minor = torch.tensor([False, True])
+    written = model.generate(film([60, 60]), minor, 60, generator=rng(), max_repeat=4)
+    for row in written:
+        assert 3 <= len(set(row.tolist())) <= 20
+    loop = torch.tensor([[1, 1, 92, 92, 118, 118, 66, 66] * 4])  # C G Am F, four times
+    following = model(loop, {}, minor[:1])[0, -1].softmax(dim=-1)
+    assert following.argmax() == 1  # the loop goes on
+    assert following[1] > 0.5
+
+
 def test_relative_scores_are_by_distance() -> None:
     q, table = torch.randn(1, 2, 6, 4), torch.randn(3, 4)
     scores = relative_scores(q, distances_back(table, 6))

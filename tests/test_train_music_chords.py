@@ -15,7 +15,7 @@ from affetto.train.chord_metrics import ChordScores, score_transformer
 from affetto.train.data.chord_batches import batch_of, drop_conditions, shuffled_batches
 from affetto.train.data.muvi_sync import MAX_STEPS, Song, emotion_values, read_muvi_sync
 from affetto.train.losses import chord_loss, emotion_match_loss, seed_loss, suiting_chords
-from affetto.train.music_chords import MusicChordsConfig, run, schedule
+from affetto.train.music_chords import ChordData, MusicChordsConfig, run, schedule
 from affetto.weights import fill, load_weights
 
 ROOT = Path(__file__).parents[1]
@@ -136,9 +136,25 @@ def test_weights_without_conditions_start_a_run_with_them(root: Path, tmp_path: 
     run(tiny(root, tmp_path / "bare", "model.conditions=[]", "epochs=1"))
     start = load_weights(tmp_path / "bare" / "weights")
     config = tiny(root, tmp_path / "next", f"initial={tmp_path / 'bare' / 'weights'}")
+    kept = start.tensors["out.weight"].float()
     model = music_chords.build(config, read_muvi_sync(root / "muvi_sync", "train"))
-    torch.testing.assert_close(model.out.weight.data, start.tensors["out.weight"].float())
+    torch.testing.assert_close(model.out.weight.data, kept)
     assert float(model.encoder.inputs["motion"].mean) > 5
+
+
+def test_weights_answer_for_all_they_were_trained_on(tmp_path: Path) -> None:
+    model = MusicTransformer(PRESETS["tiny"])
+    research = MusicChordsConfig(model=PRESETS["tiny"], out=str(tmp_path))
+    music_chords.save_model(tmp_path / "research", model, research)
+    clean = MusicChordsConfig(
+        model=PRESETS["tiny"],
+        data=ChordData(corpora=("pop909",)),
+        initial=str(tmp_path / "research"),
+    )
+    music_chords.save_model(tmp_path / "clean", model, clean)
+    weights = load_weights(tmp_path / "clean")
+    assert not weights.commercial
+    assert weights.trained_on == ("muvi_sync", "pop909")
 
 
 def test_unknown_corpus_is_refused(tmp_path: Path) -> None:

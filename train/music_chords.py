@@ -223,8 +223,13 @@ def batch_loss(
 
 
 def save_model(folder: Path, model: MusicTransformer, config: MusicChordsConfig) -> None:
-    """Half-precision weights with the facts of their card."""
+    """Half-precision weights; the strictest licence of all they were ever trained on."""
     licences = [LICENCES[corpus] for corpus in config.data.corpora]
+    trained_on = tuple(config.data.corpora)
+    if config.initial is not None:
+        initial = load_weights(config.initial)
+        licences.append((initial.licence, initial.commercial))
+        trained_on = tuple(dict.fromkeys((*initial.trained_on, *trained_on)))
     licence, commercial = min(licences, key=lambda pair: pair[1])
     save_weights(
         folder,
@@ -232,7 +237,7 @@ def save_model(folder: Path, model: MusicTransformer, config: MusicChordsConfig)
         tensors={name: value.half() for name, value in model.state_dict().items()},
         licence=licence,
         commercial=commercial,
-        trained_on=tuple(config.data.corpora),
+        trained_on=trained_on,
     )
 
 
