@@ -1,86 +1,85 @@
-"""How real chord sequences move, and how sampled ones do: one draw, the best of 16, and controls.
+"""How many different chords a minute of generated music holds, beside real minutes.
 
-python benchmarks/chord_variety.py data.root=../shared/data
+    python benchmarks/chord_variety.py [--data ../shared/data]
+
+Chooses the sampling settings: those whose variety is nearest to the validation songs'.
 """
 
-import sys
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from result_file import write_result
 
-from affetto.emotion_bank.bank import request_to_track
-from affetto.gen.music.keys import suggest_key
-from affetto.gen.music.pipeline import NUM_CANDIDATES, load_models, sample_candidates
-from affetto.gen.music.selection import most_song_like, variety
-from affetto.gen.music.sync import plan_bars
-from affetto.request import parse_request
+from affetto.gen.music.chords import NO_CHORD
+from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
+from affetto.train.data.chord_batches import batch_of
 from affetto.train.data.muvi_sync import read_muvi_sync
+from affetto.weights import fill, load_weights
 
-REQUESTS = ("happy", "sad", "angry", "calm", "excited", "tender", "neutral", "fearful")
-SEEDS = range(8)
-NAMES = ("distinct", "changing", "returning", "strangeness")
+NUM_STEPS = 60
+MAX_REPEAT = 4
+SETTINGS = ((0.95, 1.0), (1.0, 1.0), (0.98, 1.1), (0.95, 1.15))  # top-p, temperature
+NUM_SEEDS = 2
 
 
-def row(name: str, sequences: list) -> str:
-    values = np.array([[getattr(variety(one), key) for key in NAMES] for one in sequences])
-    cells = " | ".join(
-        f"{mean:.3f} ({spread:.3f})"
-        for mean, spread in zip(values.mean(0), values.std(0), strict=True)
+def row(name: str, minutes: Sequence[Sequence[int]]) -> str:
+    counts = np.array([len(set(minute)) for minute in minutes])
+    held = [np.mean(np.equal(minute[1:], minute[:-1])) for minute in minutes]
+    low, middle, high = np.quantile(counts, [0.05, 0.5, 0.95])
+    return (
+        f"| {name} | {len(minutes)} | {counts.mean():.2f} | {low:.0f} / {middle:.0f} / {high:.0f} "
+        f"| {np.mean(counts < 3):.3f} | {np.mean(held):.2f} |"
     )
-    return f"| {name} | {len(sequences)} | {cells} |"
-
-
-def sampled() -> tuple[list, list]:
-    models = load_models()
-    single, best = [], []
-    for request in REQUESTS:
-        track = request_to_track(parse_request(request), duration_s=60)
-        for seed in SEEDS:
-            key = suggest_key(track, rng=np.random.default_rng(seed))
-            drawn = sample_candidates(
-                models.chords, {}, track, plan_bars(60, (), bpm=120), key, seed=seed
-            )
-            single.append(drawn[0])
-            best.append(drawn[most_song_like(drawn)])
-    return single, best
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    root = parser.parse_args().data / "muvi_sync"
     torch.set_num_threads(1)
-    root = (
-        Path(sys.argv[1].partition("=")[2])
-        if len(sys.argv) > 1
-        else Path(__file__).parents[2] / "shared/data"
-    )
+    songs = read_muvi_sync(root, "val")
+    real = [
+        song.chords[start : start + NUM_STEPS].tolist()
+        for song in songs
+        for start in range(0, len(song.chords) - NUM_STEPS, NUM_STEPS)
+    ]
+    full = [minute for minute in real if NO_CHORD not in minute]
     lines = [
-        "# How chord sequences move",
+        "# Variety of generated chords",
         "",
-        "60 steps each; mean (standard deviation). Sampled: 8 emotions x 8 seeds, no film.",
+        f"One minute ({NUM_STEPS} chords of a second) for each of the 75 films of MuVi-Sync's "
+        f"validation split, {NUM_SEEDS} seeds, at most {MAX_REPEAT} equal chords in a row, N not "
+        "allowed, no bias; real: the validation songs' minutes without N.",
         "",
+        "| source | minutes | different chords, mean | 5 / 50 / 95 % | fewer than 3 | held |",
+        "|" + " --- |" * 6,
+        row("real songs", full),
     ]
-    lines += [
-        "| sequences | n | " + " | ".join(NAMES) + " |",
-        "| --- | --- | " + "--- | " * len(NAMES),
-    ]
-    for split in ("train", "test"):
-        songs = [song.chords[song.chords > 0] for song in read_muvi_sync(root / "muvi_sync", split)]
-        real = [song[20:80] for song in songs if len(song) > 90]
-        lines.append(row(f"real songs, MuVi-Sync {split}", real))
-    rng = np.random.default_rng(0)
-    lines.append(
-        row("control: the test songs' seconds shuffled", [rng.permutation(song) for song in real])
-    )
-    lines.append(row("control: one chord", [np.ones(60, dtype=int)]))
-    lines.append(row("control: two chords in turn", [np.arange(60) // 2 % 2 + 1]))
-    single, best = sampled()
-    lines.append(row("sampled, one draw", single))
-    lines.append(row(f"sampled, best of {NUM_CANDIDATES} (used)", best))
+    for name in ("music_chords", "music_chords_clean"):
+        weights = load_weights(name)
+        model = MusicTransformer(MusicTransformerConfig(**weights.config)).eval()
+        fill(model, weights)
+        batch = batch_of(songs, model.config.widths)
+        for top_p, temperature in SETTINGS:
+            minutes: list[list[int]] = []
+            for seed in range(NUM_SEEDS):
+                minutes += model.generate(
+                    batch.conditions,
+                    batch.minor,
+                    NUM_STEPS,
+                    generator=torch.Generator().manual_seed(seed),
+                    top_p=top_p,
+                    temperature=temperature,
+                    max_repeat=MAX_REPEAT,
+                ).tolist()
+            lines.append(row(f"{name}, top-p {top_p}, temperature {temperature}", minutes))
+    body = "\n".join(lines)
+    print(body)
     write_result(
-        "chord_variety",
-        "\n".join(lines),
-        command="python benchmarks/chord_variety.py data.root=DATA",
+        "chord_variety", body, command="python benchmarks/chord_variety.py --data ../shared/data"
     )
 
 
