@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from einops import repeat
 from numpy.typing import NDArray
 
 from affetto.condition import Conditions, ConditionTrack
@@ -19,7 +18,7 @@ from affetto.gen.music.chords import chord_symbol, transpose
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.harmony import emotion_leaning, shape_ends
 from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_bpm, suggest_key
-from affetto.gen.music.selection import most_song_like
+from affetto.gen.music.selection import sample_chords
 from affetto.gen.music.sync import chord_steps, plan_bars
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Marker, Soundtrack
@@ -28,9 +27,6 @@ from affetto.weights import Weights, fill, load_weights
 # What the shipped nets read; other conditions (the picture's semantic vector) are for nets trained
 # on them.
 CONDITION_NAMES = ("clip", "emotion", "motion", "scene_offset")
-MAX_REPEAT = 4
-NUM_CANDIDATES = 16
-TOP_P = 0.95
 
 
 @dataclass(frozen=True)
@@ -119,35 +115,6 @@ def _given_chords(sheet: ChordSheet, num_steps: int) -> tuple[Key, tuple[str, ..
     return parse_key(sheet.key), sheet.steps
 
 
-def sample_candidates(
-    model: MusicTransformer,
-    conditions: Conditions,
-    emotion: EmotionTrack,
-    bars: Sequence[Bar],
-    key: Key,
-    *,
-    seed: int,
-) -> NDArray[np.int64]:
-    """Chord ids (NUM_CANDIDATES, T) in the model's keys, one for each two-beat step of the bars."""
-    times = np.array([(start + end) / 2 for start, end in chord_steps(bars)], dtype=np.float64)
-    inputs = _inputs(conditions, emotion, times)
-    bias = shape_ends(
-        emotion_leaning(inputs["emotion"].values[0, :, 0]),
-        mode=key.mode,
-        last_bar_steps=len(chord_steps(bars[-1:])),
-    )
-    tokens = model.generate(
-        {name: _repeated(track) for name, track in inputs.items()},
-        torch.full((NUM_CANDIDATES,), key.mode == "min"),
-        len(times),
-        generator=torch.Generator().manual_seed(seed),
-        top_p=TOP_P,
-        max_repeat=MAX_REPEAT,
-        logit_bias=repeat(bias, "t c -> b t c", b=NUM_CANDIDATES),
-    )
-    return tokens.numpy()
-
-
 def _sample_chords(
     model: MusicTransformer,
     conditions: Conditions,
@@ -157,9 +124,15 @@ def _sample_chords(
     *,
     seed: int,
 ) -> tuple[str, ...]:
-    drawn = sample_candidates(model, conditions, emotion, bars, key, seed=seed)
-    kept = drawn[most_song_like(drawn)]
-    return tuple(chord_symbol(transpose(int(chord), key.shift)) for chord in kept)
+    times = np.array([(start + end) / 2 for start, end in chord_steps(bars)], dtype=np.float64)
+    inputs = _inputs(conditions, emotion, times)
+    bias = shape_ends(
+        emotion_leaning(inputs["emotion"].values[0, :, 0]),
+        mode=key.mode,
+        last_bar_steps=len(chord_steps(bars[-1:])),
+    )
+    chords = sample_chords(model, inputs, bias, minor=key.mode == "min", seed=seed)
+    return tuple(chord_symbol(transpose(int(chord), key.shift)) for chord in chords)
 
 
 def predict_dynamics(
@@ -194,13 +167,6 @@ def _inputs(
         if name in CONDITION_NAMES
     }
     return read | {"emotion": emotion_condition(emotion, times_s, rate_hz=1.0)}
-
-
-def _repeated(track: ConditionTrack) -> ConditionTrack:
-    values = repeat(track.values, "1 t d -> b t d", b=NUM_CANDIDATES)
-    return dataclasses.replace(
-        track, values=values, mask=repeat(track.mask, "1 t -> b t", b=NUM_CANDIDATES)
-    )
 
 
 def _at_times(track: ConditionTrack, times_s: NDArray[np.float64]) -> ConditionTrack:

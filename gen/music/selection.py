@@ -1,15 +1,31 @@
-"""Several chord sequences are drawn; the one that moves most like real songs is kept.
+"""Chords for a film: several sequences are drawn, the one that moves most like real songs is kept.
+
+A long film is written in windows as long as the songs the model learned from, each going on from
+the last chords of the one before, so that memory does not grow with length.
 
 Sampling with an in-song memory falls into two-chord loops now and then. Three plain statistics tell
 such a loop from a song; their means and spreads are those of 597 MuVi-Sync training songs, 60
-seconds each (script: benchmarks/chord_variety.py).
+seconds each (script: benchmarks/chord_selection.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+from einops import repeat
 from numpy.typing import NDArray
+from torch import Tensor
 
+from affetto.condition import Conditions, ConditionTrack
+from affetto.gen.music.transformer import MusicTransformer
+
+NUM_CANDIDATES = 16
+TEMPERATURE = 1.1
+TOP_P = 0.98
+MAX_REPEAT = 4
+WRITTEN_AT_ONCE = 300  # steps: the length of the songs trained on
+KEPT_IN_MIND = 150  # steps of what was written before
+LOOK_AHEAD = 30  # steps of film beyond a window, so that it does not seem to end there
 WINDOW = 16
 # mean and standard deviation over real songs
 DISTINCT = (4.57, 0.98)
@@ -56,3 +72,64 @@ def variety(chords: NDArray[np.integer]) -> Variety:
 def most_song_like(candidates: NDArray[np.integer]) -> int:
     """The index of the candidate (N, T) least strange; the first of equals."""
     return int(np.argmin([variety(chords).strangeness for chords in candidates]))
+
+
+def sample_chords(
+    model: MusicTransformer, inputs: Conditions, bias: Tensor, *, minor: bool, seed: int
+) -> NDArray[np.int64]:
+    """Chord ids (T,) in the model's keys.
+
+    Args:
+        model: in eval mode.
+        inputs: batch 1, one step a chord.
+        bias: (T, 159) added to the logits; its length is the number of chords.
+        minor: mode of the piece.
+        seed: same seed, same chords.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    written = np.zeros(0, dtype=np.int64)
+    while len(written) < len(bias):
+        known = written[-KEPT_IN_MIND:]
+        start = len(written) - len(known)
+        stop = min(start + WRITTEN_AT_ONCE, len(bias))
+        drawn = _draw(
+            model,
+            {name: _window(track, start, stop + LOOK_AHEAD) for name, track in inputs.items()},
+            bias[start:stop],
+            known,
+            minor=minor,
+            generator=generator,
+        )
+        written = np.concatenate([written, drawn[most_song_like(drawn), len(known) :]])
+    return written
+
+
+def _draw(
+    model: MusicTransformer,
+    inputs: Conditions,
+    bias: Tensor,
+    known: NDArray[np.int64],
+    *,
+    minor: bool,
+    generator: torch.Generator,
+) -> NDArray[np.int64]:
+    """(NUM_CANDIDATES, T) chords that begin with the known ones."""
+    primer = repeat(torch.from_numpy(known), "t -> b t", b=NUM_CANDIDATES) if len(known) else None
+    chords = model.generate(
+        inputs,
+        torch.full((NUM_CANDIDATES,), minor),
+        len(bias),
+        generator=generator,
+        primer=primer,
+        temperature=TEMPERATURE,
+        top_p=TOP_P,
+        max_repeat=MAX_REPEAT,
+        logit_bias=repeat(bias, "t c -> b t c", b=NUM_CANDIDATES),
+    )
+    return chords.numpy()
+
+
+def _window(track: ConditionTrack, start: int, stop: int) -> ConditionTrack:
+    values = repeat(track.values[:, start:stop], "1 t d -> b t d", b=NUM_CANDIDATES)
+    mask = repeat(track.mask[:, start:stop], "1 t -> b t", b=NUM_CANDIDATES)
+    return replace(track, values=values, mask=mask)
