@@ -291,9 +291,18 @@ def _result(
         seed=job.seed,
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],
-        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        peak_rss_mb=_peak_rss_mb(),
         command=job.command(),
     )
+
+
+def _peak_rss_mb() -> float:
+    """Most memory this process ever held; the kernel's own count, as rusage also counts parents'."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        rows = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return float(rows["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _rank(name: str) -> tuple[int, str]:
