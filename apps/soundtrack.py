@@ -297,7 +297,7 @@ def _result(
 
 
 def _peak_rss_mb() -> float:
-    """Most memory this process ever held; the kernel's own count, as rusage also counts parents'."""
+    """Most memory this process ever held, by the kernel's count; rusage counts parents' too."""
     status = Path("/proc/self/status")
     if status.exists():
         rows = dict(line.split(":", 1) for line in status.read_text().splitlines())
