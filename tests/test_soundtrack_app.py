@@ -4,18 +4,23 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from html.parser import HTMLParser
 
 import numpy as np
+import pretty_midi
 import pytest
 import soundfile
 
 from affetto.apps.cli import main
+from affetto.apps.soundtrack import Job, run
 from affetto.clip import Clip
+from affetto.gen.music.chord_names import read_chord_name
 from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.midi_reading import read_midi
 from affetto.media_write import write_clip
+from affetto.soundtrack import ChordSpan
 
 FPS = Fraction(12)
 SHOTS_S = (3.0, 2.5, 4.0, 2.5)
@@ -113,6 +118,23 @@ def test_no_stem_is_silent_and_all_have_the_mixs_length(made):
         assert np.sqrt(np.mean(samples**2)) > 1e-4, path.name
 
 
+def test_the_chords_written_are_the_chords_heard(film, tmp_path, listening):
+    """Measured on the music alone, against the same chords in a shuffled order."""
+    out = tmp_path / "music"
+    words = ("--emotion", "calm", "--no-original-sound", "--quiet")
+    code, _ = command("soundtrack", film, "--out", out, *words)
+    assert code == 0
+    spans = []
+    for event in pretty_midi.PrettyMIDI(str(out / "music.mid")).text_events:
+        symbol = read_chord_name(event.text)
+        if spans:
+            spans[-1] = replace(spans[-1], end_s=event.time)
+        spans.append(ChordSpan(event.time, sum(SHOTS_S), symbol))
+    heard, shuffled = listening.chord_hits(out / "mix.wav", spans)
+    assert heard > 0.6
+    assert heard > shuffled + 0.2
+
+
 def test_notes_chords_and_page_can_be_read_back(made):
     out, result = made
     piece = read_midi(out / "music.mid")
@@ -159,6 +181,15 @@ def test_music_may_be_shorter_than_the_film(film, tmp_path):
     assert abs(len(samples) / rate - sum(SHOTS_S)) < 0.01
     assert np.abs(samples[: 6 * rate]).max() > 0.05
     assert np.abs(samples[8 * rate :]).max() < 0.02
+
+
+@pytest.mark.parametrize(("num_frames", "size"), [(1, (120, 160)), (24, (1, 1))])
+def test_the_smallest_films_get_their_music(tmp_path, num_frames, size):
+    path, out = tmp_path / "film.mp4", tmp_path / "out"
+    write_clip((np.full((*size, 3), 90, np.uint8) for _ in range(num_frames)), FPS, path)
+    result = run(Job(video=path, out=out))
+    assert abs(result.music_duration_error_ms) < 10
+    assert Clip.open(out / "film.mp4").duration_s == pytest.approx(num_frames / 12, abs=0.01)
 
 
 def bad_inputs(folder, film):
