@@ -5,7 +5,7 @@ from einops import repeat
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from affetto.gen.music.note_events import Sound
+from affetto.media_sound import Sound
 
 Wave = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.gen.music.built_in_drums import drum_hit
-from affetto.gen.music.note_events import Sound, note_events
+from affetto.gen.music.note_events import note_events
+from affetto.media_sound import Sound
 from affetto.soundtrack import Part
 
 Wave = NDArray[np.floating[Any]]

@@ -17,8 +17,8 @@ from scipy.ndimage import maximum_filter1d, percentile_filter, uniform_filter1d
 from scipy.signal import butter, sosfilt
 
 from affetto.gen.music.voicing import VOICED, VoicingMeter
+from affetto.media_sound import Sound
 
-Sound = NDArray[np.float32]
 Values = NDArray[np.float32]
 
 FRAME_RATE_HZ = 100

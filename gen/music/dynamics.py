@@ -143,7 +143,8 @@ class DynamicsNet(nn.Module):
 
         Args:
             inputs: (D,) each, the conditions joined in the configured order. Those that never
-                varied have taught nothing and will be ignored.
+                varied have taught nothing and will be ignored, even their presence where nothing of
+                a condition did.
             targets: (2,) each.
         """
         mean, std = inputs
@@ -159,7 +160,8 @@ class DynamicsNet(nn.Module):
         parts = []
         for name, size, mean, std in zip(self.names, self.sizes, means, stds, strict=True):
             if name in tracks:
-                known = (tracks[name].mask & valid).to(mean.dtype)
+                taught = std.isfinite().any()
+                known = (tracks[name].mask & valid & taught).to(mean.dtype)
                 values = (tracks[name].values.to(mean.dtype) - mean) / std
                 values = values.clamp(-_MAX_DEVIATION, _MAX_DEVIATION)
                 values = values.masked_fill(known[..., None] == 0, 0.0)

@@ -6,14 +6,12 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affetto.gen.music.ducking import FRAME_RATE_HZ, Ducking, SpeechBand, duck
 from affetto.gen.music.loudness import STEP_S, LoudnessMeter, integrated_lufs
 from affetto.gen.music.sound_files import append_raw
 from affetto.gen.music.stems import fade
-
-Sound = NDArray[np.float32]
+from affetto.media_sound import Sound
 
 SPEAKING_SHARE = 0.03  # of the time; from here on the film's sound leads
 

@@ -17,8 +17,8 @@ from affetto.gen.music.loudness import (
     TruePeak,
     integrated_lufs,
 )
+from affetto.media_sound import Sound
 
-Sound = NDArray[np.float32]
 Values = NDArray[np.float32]
 
 HOP = 128

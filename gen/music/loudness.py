@@ -14,7 +14,8 @@ from einops import rearrange
 from numpy.typing import NDArray
 from scipy.signal import sosfilt
 
-Sound = NDArray[np.float32]
+from affetto.media_sound import Sound
+
 Values = NDArray[np.float64]
 
 STEP_S, BLOCK_STEPS = 0.1, 4  # gating blocks of 400 ms that overlap by 75 %

@@ -57,16 +57,25 @@ def read_midi(path: Path) -> MidiPiece:
         data = path.read_bytes()
     except OSError as error:
         raise BadInput(f"cannot read MIDI file {path}: {error}") from error
+    return parse_midi(data, name=str(path))
+
+
+def parse_midi(data: bytes, *, name: str) -> MidiPiece:
+    """The same from the bytes of a file, called `name` in what is said of it.
+
+    Raises:
+        BadInput: as `read_midi`.
+    """
     try:
         _survey(data)
         file = mido.MidiFile(file=BytesIO(data))
         clock = _TempoMap(file)
     except BadInput as error:
-        raise BadInput(f"{path}: {error}") from error
+        raise BadInput(f"{name}: {error}") from error
     except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise BadInput(f"{path} is not a sound MIDI file: {error!r}") from error
+        raise BadInput(f"{name} is not a sound MIDI file: {error!r}") from error
     except KeySignatureError as error:
-        raise BadInput(f"{path} has a key signature that does not exist: {error}") from error
+        raise BadInput(f"{name} has a key signature that does not exist: {error}") from error
     parts = tuple(part for track in file.tracks for part in _parts(track, clock))
     markers = sorted(_markers(file, clock), key=lambda marker: marker.time_s)
     return MidiPiece(clock.duration_s, parts, tuple(markers))

@@ -22,9 +22,9 @@ from affetto.gen.music.loudness import Loudness, LoudnessMeter, decibels
 from affetto.gen.music.sound_files import read_raw, wav_writer
 from affetto.gen.music.stems import Music, play_parts, write_stems
 from affetto.gen.music.synth import Synth
+from affetto.media_sound import Sound
 from affetto.soundtrack import Soundtrack
 
-Sound = NDArray[np.float32]
 Progress = Callable[[float], None]
 
 LOUDNESS_RANGE_LUFS = (-40.0, -10.0)

@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from affetto.media_sound import Sound
 from affetto.soundtrack import Part
-
-Sound = NDArray[np.float32]
 
 
 class Event(NamedTuple):

@@ -6,11 +6,9 @@ without modulation, so rooms of stems add up to the room of their sum.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from affetto.media_sound import Sound
 from affetto.soundtrack import Part
-
-Sound = NDArray[np.float32]
 
 DELAYS_S = (0.0233, 0.0271, 0.0297, 0.0331, 0.0367, 0.0403, 0.0437, 0.0479)
 PRE_DELAY_S = 0.012

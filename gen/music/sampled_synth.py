@@ -10,8 +10,9 @@ import numpy as np
 from einops import rearrange
 
 from affetto.errors import BadInput
-from affetto.gen.music.note_events import Event, Sound, note_events, play
+from affetto.gen.music.note_events import Event, note_events, play
 from affetto.gen.music.soundfont import Preset
+from affetto.media_sound import Sound
 from affetto.soundtrack import Part
 
 DRUM_CHANNEL = 9

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 from einops import rearrange
-from numpy.typing import NDArray
 
-Sound = NDArray[np.float32]
+from affetto.media_sound import Sound
 
 FULL_SCALE = 2**23 - 1
 RAW_BYTES = 8  # one stereo sample

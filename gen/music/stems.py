@@ -12,9 +12,8 @@ from affetto.gen.music.loudness import LoudnessMeter
 from affetto.gen.music.room import Room, room_send_db
 from affetto.gen.music.sound_files import read_raw, wav_writer
 from affetto.gen.music.synth import Synth
+from affetto.media_sound import Sound
 from affetto.soundtrack import Part, Soundtrack
-
-Sound = NDArray[np.float32]
 
 FADE_IN_S, FADE_OUT_S = 0.002, 0.04
 

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from affetto.errors import BadInput
 from affetto.gen.music.built_in_synth import BuiltInSynth
-from affetto.gen.music.note_events import Sound
 from affetto.gen.music.sampled_synth import FluidSynth, TinySoundFont
 from affetto.gen.music.soundfont import check_soundfont
+from affetto.media_sound import Sound
 from affetto.soundtrack import Part
 
 
