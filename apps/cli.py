@@ -115,7 +115,7 @@ def soundtrack(
     weights: Annotated[
         str,
         typer.Option(
-            help="Chord weights: default, clean (licence-clean data), a folder, hub:owner/name."
+            help="default, clean (licence-clean data), or chord weights: a folder, hub:owner/name."
         ),
     ] = "default",
     clip_model: Annotated[

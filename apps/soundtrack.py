@@ -49,7 +49,11 @@ from affetto.request import EmotionRequest, parse_request
 from affetto.soundtrack import Soundtrack
 
 SAMPLE_RATE = 44_100
-WEIGHT_NAMES = {"default": "music_chords", "clean": "music_chords_clean"}
+# --weights -> the chord set and the dynamics set
+WEIGHT_NAMES = {
+    "default": ("music_chords", "music_dynamics"),
+    "clean": ("music_chords_clean", "music_dynamics_clean"),
+}
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         measured = recognize_scene(seen.conditions, duration_s=seen.duration_s)
         wanted = request_to_track(request, duration_s=seen.duration_s, measured=commit(measured))
         progress("composing", 0.42)
-        models = load_models(chords=WEIGHT_NAMES.get(job.weights, job.weights))
+        models = models_of(job.weights)
         music = _compose(job, options, seen, wanted, models)
         progress("playing and mixing", 0.5)
         mixed = render_soundtrack(
@@ -182,6 +186,12 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         write_report(folder / "report.html", page)
         progress("done", 1.0)
     return result
+
+
+def models_of(weights: str) -> MusicModels:
+    """The nets for `--weights`: a folder or hub id replaces only the default chord set."""
+    chords, dynamics = WEIGHT_NAMES.get(weights, (weights, WEIGHT_NAMES["default"][1]))
+    return load_models(chords=chords, dynamics=dynamics)
 
 
 def summary(result: Result) -> str:

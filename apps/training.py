@@ -10,7 +10,7 @@ from affetto.errors import ConfigError
 
 # name -> (module, its configuration dataclass)
 RECIPES = {
-    "music_chords": ("affetto.train.music_chords", "MusicChordsConfig"),
+    "music_chords": ("affetto.train.music_chords", "ChordsRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
 }
 CONFIGS = Path(__file__).parent.parent / "train" / "configs"

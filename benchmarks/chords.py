@@ -17,8 +17,8 @@ from result_file import write_result
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
 from affetto.train.chord_metrics import ChordScores, score_transformer
 from affetto.train.data.chord_batches import with_end
+from affetto.train.data.corpora import Corpora, read_songs
 from affetto.train.data.muvi_sync import Song
-from affetto.train.music_chords import ChordData, read_songs
 from affetto.weights import fill, load_weights
 
 COLUMNS = ("hits@1", "hits@3", "hits@5", "perplexity", "change@1", "change@3")
@@ -62,7 +62,7 @@ def baseline_rows(
 
 
 def _splits(root: Path, corpora: tuple[str, ...]) -> list[list[Song]]:
-    data = ChordData(root=str(root), corpora=corpora)
+    data = Corpora(root=str(root), corpora=corpora)
     return [read_songs(data, split) for split in ("train", "val", "test")]
 
 

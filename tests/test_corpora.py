@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affetto.errors import BadInput
+from affetto.errors import BadInput, ConfigError
 from affetto.gen.music.chords import NO_CHORD, chord_id, chord_symbol
 from affetto.train.data.annotated import TimedChord, TimedKey, song, split_of
 from affetto.train.data.billboard import is_minor, read_annotation, read_billboard
+from affetto.train.data.corpora import Corpora, licence_of, read_songs
 from affetto.train.data.harte import simplify
-from affetto.train.data.pop909 import read_pop909
+from affetto.train.data.pop909 import density_and_loudness, read_pop909
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -124,3 +125,44 @@ def test_corpus(corpus):
         counts = Counter(np.concatenate([s.chords for s in songs]).tolist())
         common = {chord_symbol(chord) for chord, _ in counts.most_common(4)}
         assert common <= {"C", "A:min", "F", "G"}  # the key is right
+
+
+def test_density_counts_notes_and_loudness_their_velocities():
+    notes = np.array([[0.5, 1.5, 127], [1.0, 2.0, 100], [3.2, 3.3, 40]], dtype=np.float32)
+    density, loudness = density_and_loudness(notes, 5)
+    assert density.tolist() == [1, 2, 0, 1, 0]
+    assert loudness[1] > loudness[0]
+    assert loudness[2] == loudness[3] == 0
+    many = np.tile(np.array([[0.0, 1.0, 127]], dtype=np.float32), (100, 1))
+    assert density_and_loudness(many, 1)[1] == 1
+    louder = density_and_loudness(notes * np.array([1, 1, 1.1], dtype=np.float32), 5)[1]
+    assert louder[1] > loudness[1]
+
+
+def test_scores_of_pop909_end_with_the_last_note_on_the_published_scale():
+    root = CORPORA["pop909"][1]
+    if not root.is_dir():
+        pytest.skip("pop909 is not here")
+    plain, songs = read_pop909(root, "val"), read_pop909(root, "val", scores=True)
+    assert plain[0].density is None
+    assert [song.name for song in songs] == [song.name for song in plain]
+    for short, long in zip(songs, plain, strict=True):
+        assert len(short.chords) == len(short.density) == len(short.loudness)
+        assert np.array_equal(short.chords, long.chords[: len(short.chords)])
+        assert short.density[-1] > 0 or len(short.chords) == len(long.chords)
+    density = np.concatenate([song.density for song in songs])
+    loudness = np.concatenate([song.loudness for song in songs])
+    assert 9 < density.mean() < 12
+    assert loudness.mean() == pytest.approx(0.175, abs=0.015)
+    assert loudness.std() == pytest.approx(0.099, abs=0.015)
+
+
+def test_corpora_that_have_no_scores_are_refused():
+    with pytest.raises(ConfigError, match="billboard"):
+        read_songs(Corpora(corpora=("billboard",)), "val", scores=True)
+
+
+def test_licences_of_mixtures():
+    assert licence_of(("pop909",)) == ("Apache-2.0; trained on POP909 (MIT).", True)
+    assert licence_of(("pop909", "billboard"))[1]
+    assert not licence_of(("pop909", "muvi_sync"))[1]

@@ -16,7 +16,7 @@ from affetto.train.data.dynamics_batches import course, dynamics_batch
 from affetto.train.data.muvi_sync import Song
 from affetto.train.dynamics_metrics import padded_rmse, predict, score_courses
 from affetto.train.music_dynamics import DynamicsRecipe, build, fit
-from affetto.weights import SHIPPED, fill, load_weights
+from affetto.weights import fill, load_weights
 
 NAMES = ("emotion", "motion", "scene_offset")
 CONFIGS = Path(__file__).resolve().parents[1] / "train" / "configs"
@@ -223,7 +223,39 @@ def test_padded_rmse_is_video2musics():
     assert everywhere["density_within"] == pytest.approx(0.5)
 
 
-@pytest.mark.skipif("music_dynamics" not in SHIPPED, reason="weights not shipped yet")
+def test_conditions_never_seen_have_no_say_even_by_being_there():
+    songs = [dataclasses.replace(made_song(i), conditions={}) for i in range(3)]
+    net = build(DynamicsRecipe(model=DynamicsConfig(width=8)), songs).eval()
+    conditions = films(20)
+    nothing = {name: track.dropped() for name, track in conditions.items()}
+    assert torch.equal(net(conditions), net(nothing))
+    rubbish = {
+        name: dataclasses.replace(track, values=torch.full_like(track.values, torch.nan))
+        for name, track in conditions.items()
+    }
+    assert torch.equal(net(rubbish), net(nothing))
+
+
+@pytest.mark.parametrize("length", [3, 40, 180, 600])
+def test_clean_weights_know_the_place_alone(length):
+    weights = load_weights("music_dynamics_clean")
+    assert weights.commercial
+    assert weights.trained_on == ("pop909",)
+    net = DynamicsNet(DynamicsConfig(**weights.config)).eval()
+    fill(net, weights)
+    with torch.no_grad():
+        some, other = (net(films(length, seed=seed))[0] for seed in (0, 1))
+    assert torch.equal(some, other)
+    middle = some[length // 4 : length - length // 4]
+    assert middle[:, 0].min() > 5
+    assert middle[:, 0].max() < 15
+    assert middle[:, 1].min() > 0.05
+    assert middle[:, 1].max() < 0.35
+    if length > 10:  # of three seconds each is a third of the song
+        assert some[0, 0] < middle[:, 0].mean()
+        assert some[-1, 1] < middle[:, 1].mean()
+
+
 def test_shipped_weights():
     weights = load_weights("music_dynamics")
     net = DynamicsNet(DynamicsConfig(**weights.config)).eval()

@@ -14,13 +14,14 @@ import pytest
 import soundfile
 
 from affetto.apps.cli import main
-from affetto.apps.soundtrack import Job, run
+from affetto.apps.soundtrack import Job, models_of, run
 from affetto.clip import Clip
 from affetto.gen.music.chord_names import read_chord_name
 from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.midi_reading import read_midi
 from affetto.media_write import write_clip
 from affetto.soundtrack import ChordSpan
+from affetto.weights import SHIPPED_FOLDER
 
 FPS = Fraction(12)
 SHOTS_S = (3.0, 2.5, 4.0, 2.5)
@@ -70,6 +71,19 @@ def command(*words):
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, done.stdout if done.returncode == 0 else done.stderr
+
+
+def test_weights_option_names_both_sets():
+    clean = models_of("clean").weights
+    assert [weights.name for weights in clean] == ["music_chords_clean", "music_dynamics_clean"]
+    for weights in clean:
+        assert weights.commercial
+        assert weights.licence.startswith("Apache-2.0")
+        assert "muvi_sync" not in weights.trained_on
+    default = models_of("default").weights
+    assert [weights.name for weights in default] == ["music_chords", "music_dynamics"]
+    folder = str(SHIPPED_FOLDER / "music_chords_clean")
+    assert [weights.name for weights in models_of(folder).weights] == [folder, "music_dynamics"]
 
 
 def test_every_file_is_there_and_listed(made):

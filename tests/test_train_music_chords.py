@@ -13,9 +13,10 @@ from affetto.gen.music.transformer import PRESETS, MusicTransformer, MusicTransf
 from affetto.train import music_chords
 from affetto.train.chord_metrics import ChordScores, score_transformer
 from affetto.train.data.chord_batches import batch_of, drop_conditions, shuffled_batches
+from affetto.train.data.corpora import Corpora
 from affetto.train.data.muvi_sync import MAX_STEPS, Song, emotion_values, read_muvi_sync
 from affetto.train.losses import chord_loss, emotion_match_loss, seed_loss, suiting_chords
-from affetto.train.music_chords import ChordData, MusicChordsConfig, run, schedule
+from affetto.train.music_chords import ChordsRecipe, run, schedule
 from affetto.weights import fill, load_weights
 
 ROOT = Path(__file__).parents[1]
@@ -62,9 +63,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def tiny(root: Path, out: Path, *words: str) -> MusicChordsConfig:
+def tiny(root: Path, out: Path, *words: str) -> ChordsRecipe:
     path = ROOT / "train" / "configs" / "music_chords_tiny.yaml"
-    return load_config(MusicChordsConfig, path, [f"data.root={root}", f"out={out}", *words])
+    return load_config(ChordsRecipe, path, [f"data.root={root}", f"out={out}", *words])
 
 
 def song(chords: list[int], **conditions: np.ndarray) -> Song:
@@ -144,11 +145,11 @@ def test_weights_without_conditions_start_a_run_with_them(root: Path, tmp_path: 
 
 def test_weights_answer_for_all_they_were_trained_on(tmp_path: Path) -> None:
     model = MusicTransformer(PRESETS["tiny"])
-    research = MusicChordsConfig(model=PRESETS["tiny"], out=str(tmp_path))
+    research = ChordsRecipe(model=PRESETS["tiny"], out=str(tmp_path))
     music_chords.save_model(tmp_path / "research", model, research)
-    clean = MusicChordsConfig(
+    clean = ChordsRecipe(
         model=PRESETS["tiny"],
-        data=ChordData(corpora=("pop909",)),
+        data=Corpora(corpora=("pop909",)),
         initial=str(tmp_path / "research"),
     )
     music_chords.save_model(tmp_path / "clean", model, clean)

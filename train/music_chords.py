@@ -21,54 +21,27 @@ import torch
 from torch import Tensor
 
 from affetto.config import load_config
-from affetto.errors import ConfigError
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.chord_metrics import score_transformer
-from affetto.train.data.billboard import read_billboard
 from affetto.train.data.chord_batches import (
     ChordBatch,
     drop_conditions,
     shuffled_batches,
     statistics,
 )
-from affetto.train.data.muvi_sync import Song, Split, read_muvi_sync
-from affetto.train.data.pop909 import read_pop909
+from affetto.train.data.corpora import Corpora, licence_of, read_songs
+from affetto.train.data.muvi_sync import Song
 from affetto.train.losses import chord_loss, seed_loss
 from affetto.weights import fill, load_weights, save_weights
 
-CLEAN_LICENCE = "Apache-2.0; trained on POP909 (MIT) and McGill Billboard annotations (CC0)."
-RESEARCH_LICENCE = (
-    "Research use: MuVi-Sync states no licence and derives from commercial music videos."
-)
-LICENCES = {
-    "muvi_sync": (RESEARCH_LICENCE, False),
-    "pop909": (CLEAN_LICENCE, True),
-    "billboard": (CLEAN_LICENCE, True),
-}
-
 
 @dataclass
-class ChordData:
-    """What to train on.
-
-    Attributes:
-        root: folder that holds muvi_sync/, pop909/ and chord_corpora/.
-        corpora: any of muvi_sync, pop909, billboard.
-        num_songs: the first so many of each split, None for all.
-    """
-
-    root: str = "../shared/data"
-    corpora: tuple[str, ...] = ("muvi_sync",)
-    num_songs: int | None = None
-
-
-@dataclass
-class MusicChordsConfig:
+class ChordsRecipe:
     """The whole run; epochs count passes over all songs."""
 
     model: MusicTransformerConfig = field(default_factory=MusicTransformerConfig)
-    data: ChordData = field(default_factory=ChordData)
+    data: Corpora = field(default_factory=Corpora)
     out: str = "runs/music_chords"
     initial: str | None = None
     loss: Literal["chord", "seed"] = "chord"
@@ -85,7 +58,7 @@ class MusicChordsConfig:
     num_threads: int = 1
 
 
-def run(config: MusicChordsConfig) -> dict[str, float]:
+def run(config: ChordsRecipe) -> dict[str, float]:
     """Train, keep the best average's weights in out/weights, give its validation figures."""
     torch.set_num_threads(config.num_threads)
     out = Path(config.out)
@@ -138,28 +111,7 @@ def run(config: MusicChordsConfig) -> dict[str, float]:
     return best
 
 
-def read_songs(data: ChordData, split: Split) -> list[Song]:
-    """The songs of all corpora of one split, those of a single second left out.
-
-    Raises:
-        ConfigError: unknown corpus.
-    """
-    root = Path(data.root)
-    songs: list[Song] = []
-    for corpus in data.corpora:
-        match corpus:
-            case "muvi_sync":
-                songs += read_muvi_sync(root / "muvi_sync", split)
-            case "pop909":
-                songs += read_pop909(root / "pop909", split)
-            case "billboard":
-                songs += read_billboard(root / "chord_corpora", split)
-            case _:
-                raise ConfigError(f"unknown corpus {corpus!r}: use {', '.join(LICENCES)}")
-    return [song for song in songs if len(song.chords) > 1][: data.num_songs]
-
-
-def build(config: MusicChordsConfig, train: list[Song]) -> MusicTransformer:
+def build(config: ChordsRecipe, train: list[Song]) -> MusicTransformer:
     """The network with the training songs' statistics, or with the `initial` weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -201,7 +153,7 @@ def schedule(share: float, warmup_share: float) -> float:
 def batch_loss(
     model: MusicTransformer,
     batch: ChordBatch,
-    config: MusicChordsConfig,
+    config: ChordsRecipe,
     *,
     rng: np.random.Generator,
 ) -> Tensor:
@@ -222,9 +174,9 @@ def batch_loss(
     return seed_loss(logits, batch.targets, emotion)
 
 
-def save_model(folder: Path, model: MusicTransformer, config: MusicChordsConfig) -> None:
+def save_model(folder: Path, model: MusicTransformer, config: ChordsRecipe) -> None:
     """Half-precision weights; the strictest licence of all they were ever trained on."""
-    licences = [LICENCES[corpus] for corpus in config.data.corpora]
+    licences = [licence_of(config.data.corpora)]
     trained_on = tuple(config.data.corpora)
     if config.initial is not None:
         initial = load_weights(config.initial)
@@ -244,7 +196,7 @@ def save_model(folder: Path, model: MusicTransformer, config: MusicChordsConfig)
 def main(words: list[str]) -> None:
     """Read CONFIG.yaml and key=value words, run, print the best epoch as JSON."""
     path = Path(words[0]) if words and "=" not in words[0] else None
-    config = load_config(MusicChordsConfig, path, words[1:] if path else words)
+    config = load_config(ChordsRecipe, path, words[1:] if path else words)
     sys.stdout.write(json.dumps(run(config)) + "\n")
 
 

@@ -25,21 +25,13 @@ from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.encoder import CONDITION_WIDTHS
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.data.chord_batches import drop_conditions, statistics
+from affetto.train.data.corpora import Corpora, licence_of, read_songs
 from affetto.train.data.dynamics_batches import DynamicsBatch, course, shuffled_batches
-from affetto.train.data.muvi_sync import Song, read_muvi_sync
+from affetto.train.data.muvi_sync import Song
 from affetto.train.dynamics_metrics import padded_rmse, predict, score_courses
 from affetto.weights import save_weights
 
-LICENCE = "Research use: MuVi-Sync states no licence and derives from commercial music videos."
 SCALES = (5.0, 0.09)  # about the error of predicting the mean, density and loudness
-
-
-@dataclass
-class DynamicsData:
-    """Where the songs are: `root` holds muvi_sync/; `num_songs` takes the first, for trials."""
-
-    root: str = "../shared/data"
-    num_songs: int | None = None
 
 
 @dataclass
@@ -47,7 +39,7 @@ class DynamicsRecipe:
     """The whole run; epochs count passes over all songs."""
 
     model: DynamicsConfig = field(default_factory=DynamicsConfig)
-    data: DynamicsData = field(default_factory=DynamicsData)
+    data: Corpora = field(default_factory=Corpora)
     out: str = "runs/music_dynamics"
     epochs: int = 16
     batch_size: int = 64
@@ -63,11 +55,12 @@ class DynamicsRecipe:
 
 
 def run(config: DynamicsRecipe) -> dict[str, float]:
-    """Read MuVi-Sync's official split, train, give the kept epoch's validation figures."""
-    root = Path(config.data.root) / "muvi_sync"
+    """Read the corpora, train, give the kept epoch's validation figures."""
     clip = "clip" in config.model.conditions
-    train, val = read_muvi_sync(root, "train", clip=clip), read_muvi_sync(root, "val", clip=clip)
-    return fit(config, train[: config.data.num_songs], val[: config.data.num_songs])
+    train, val = (
+        read_songs(config.data, split, clip=clip, scores=True) for split in ("train", "val")
+    )
+    return fit(config, train, val)
 
 
 def fit(config: DynamicsRecipe, train: list[Song], val: list[Song]) -> dict[str, float]:
@@ -124,7 +117,9 @@ def build(config: DynamicsRecipe, train: list[Song]) -> DynamicsNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         net = DynamicsNet(config.model)
-    found = statistics(train, {name: CONDITION_WIDTHS[name] for name in net.names})
+    widths = {name: CONDITION_WIDTHS[name] for name in net.names}
+    unseen = {name: (torch.zeros(width), torch.zeros(width)) for name, width in widths.items()}
+    found = unseen | statistics(train, widths)
     targets = np.concatenate([course(song) for song in train])
     with torch.no_grad():
         net.shortcut.weight.mul_(0.1)
@@ -168,13 +163,14 @@ def score(figures: dict[str, float]) -> float:
 
 def save_model(folder: Path, net: torch.nn.Module, config: DynamicsRecipe) -> None:
     """The weights with the facts of their card."""
+    licence, commercial = licence_of(config.data.corpora)
     save_weights(
         folder,
         config=dataclasses.asdict(config.model),
         tensors=net.state_dict(),
-        licence=LICENCE,
-        commercial=False,
-        trained_on=("muvi_sync",),
+        licence=licence,
+        commercial=commercial,
+        trained_on=tuple(config.data.corpora),
     )
 
 
