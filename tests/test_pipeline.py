@@ -127,6 +127,7 @@ def test_leaning_follows_valence_and_ends_are_forced():
     assert (shaped[-3] == 0).nonzero().flatten().tolist() == sorted(
         map(chord_id, ("E", "E:7", "D:min", "G"))
     )
+    assert shaped[3, chord_id("A")] < shaped[3, chord_id("E")] == 0  # no major tonic in minor
 
 
 def test_suggestions_follow_the_emotion():

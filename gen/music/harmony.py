@@ -22,6 +22,11 @@ FORBIDDEN = -1e9
 # The last two chords in the model's keys, C major and A minor.
 CADENCE = {"maj": (("G", "G:7", "F"), ("C",)), "min": (("E", "E:7", "D:min", "G"), ("A:min",))}
 HOME = {"maj": ("C",), "min": ("A:min",)}
+# The tonic chords of the other mode: where they come and go the mode that was asked for is lost.
+# MuVi-Sync's minor songs hold A and A:7 in 5 % of their chords; without the cost the default
+# weights' minor pieces on the sample film held them in 10 %.
+PARALLEL = {"maj": ("C:min", "C:min7"), "min": ("A", "A:7", "A:maj7", "A:maj6")}
+PARALLEL_COST = 2.0
 
 
 def emotion_leaning(valence: Tensor) -> Tensor:
@@ -33,7 +38,7 @@ def emotion_leaning(valence: Tensor) -> Tensor:
 
 
 def shape_ends(bias: Tensor, *, mode: str, last_bar_steps: int) -> Tensor:
-    """Make the piece begin at home and close with a cadence onto the tonic in the last bar.
+    """Keep the mode, begin at home and close with a cadence onto the tonic in the last bar.
 
     Args:
         bias: (T, 159) additive logits; a changed copy is given back.
@@ -41,6 +46,7 @@ def shape_ends(bias: Tensor, *, mode: str, last_bar_steps: int) -> Tensor:
         last_bar_steps: chord steps in the last bar.
     """
     shaped = bias.clone()
+    shaped[:, [chord_id(symbol) for symbol in PARALLEL[mode]]] -= PARALLEL_COST
     num_steps = len(shaped)
     _only(shaped, 0, HOME[mode])
     before, home = CADENCE[mode]

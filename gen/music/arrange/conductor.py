@@ -41,6 +41,7 @@ _ORDER: tuple[Role, ...] = ("lead", "harmony", "texture", "bass", "drums")
 _BASS_HIGH = 47  # B2, an octave below the keys
 _LOW_KEYS = 40  # a keyboard or guitar that reaches down to here can play the bass
 _LOW_LEAD = 63  # a melody centred under this shares the keys' register
+_RING_S = 0.6  # before the film's end all notes are released, so that they ring out
 _DRUM_SHARE = 0.4  # of the notes asked for; more makes the kit play less
 _PAD_WISH = {"intro": 2.0, "break": 2.0, "build": 2.0, "full": 3.0}
 
@@ -93,7 +94,8 @@ def arrange(
         pace=blend_style(overall).pace,
         by_turns=instruments is not None,
     )
-    for cue in plan_cues(sections, conductor.rng):
+    solo = not ensemble.keys() & {"harmony", "texture"}
+    for cue in plan_cues(sections, conductor.rng, solo=solo):
         conductor.play(cue)
     return _played(conductor, measures, sections, dynamics, seed)
 
@@ -106,7 +108,7 @@ def _played(
     seed: int,
 ) -> tuple[Part, ...]:
     last = measures[-1]
-    last_s = last.bar.end_s - min(0.25, 0.1 * last.length_s)
+    last_s = last.bar.end_s - min(_RING_S, 0.2 * last.length_s)
     exact = [m.bar.start_s for m in measures if m.hit]
     breaks = frozenset([*exact, *(s.measures[0].bar.start_s for s in sections)])
     parts = []

@@ -61,10 +61,12 @@ class Cue:
     syncopation: float
 
 
-def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue]:
-    """One cue per bar of the film."""
+def plan_cues(
+    sections: Sequence[Section], rng: np.random.Generator, *, solo: bool = False
+) -> list[Cue]:
+    """One cue per bar of the film; where nobody plays chords (`solo`) the melody never rests."""
     total = sum(len(s.measures) for s in sections)
-    waiting = _bars_waiting(sections[0], total)
+    waiting = 0 if solo else _bars_waiting(sections[0], total)
     chords = [*(m.steps[0].chord for s in sections for m in s.measures), NO_CHORD]
     cues: list[Cue] = []
     mean = float(np.mean([m.density for s in sections for m in s.measures]))
@@ -77,8 +79,8 @@ def plan_cues(sections: Sequence[Section], rng: np.random.Generator) -> list[Cue
         after = sections[number + 1] if number + 1 < len(sections) else None
         coming = 0 if after is None else _drum_wish(after)
         rests = sum(m.index < waiting for m in measures)
-        must = number == peak or (after is None and not ever_sung)
-        letters = _letters(section, rests, rng, must=must)
+        must = solo or number == peak or (after is None and not ever_sung)
+        letters = _letters(section, rests, rng, must=must, solo=solo)
         if sung >= _SUNG_IN_A_ROW and not must and after is not None:
             letters = "-" * len(measures)
         # Every third section sings the other pair of motifs.
@@ -129,9 +131,12 @@ def _drum_wish(section: Section) -> int:
     return int(np.digitize(section.style.drums * (0.55 + section.intensity), (0.22, 0.45, 0.95)))
 
 
-def _letters(section: Section, rests: int, rng: np.random.Generator, *, must: bool) -> str:
+def _letters(
+    section: Section, rests: int, rng: np.random.Generator, *, must: bool, solo: bool
+) -> str:
     """Which bars the lead plays; it rests where the feeling wants little melody."""
     count = len(section.measures)
     if section.style.melody < _MELODY_LEAST[section.kind] and not must:
         return "-" * count
-    return "-" * rests + phrase_plan(count - rests, melody=section.style.melody, rng=rng)
+    melody = 1.0 if solo else section.style.melody
+    return "-" * rests + phrase_plan(count - rests, melody=melody, rng=rng)
