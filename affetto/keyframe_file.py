@@ -70,9 +70,15 @@ def _csv_rows(text: str) -> list[dict[str, str]]:
 
 
 def _words(row: object, where: str) -> KeyframeWords:
-    if not isinstance(row, Mapping) or not set(row) <= set(_KEYS):
-        names = f"the names {sorted(map(str, row))}" if isinstance(row, Mapping) else repr(row)[:60]
-        raise RequestError(f"{where}: got {names}; {_EXPECTED}")
+    if not isinstance(row, Mapping):
+        raise RequestError(f"{where}: got {repr(row)[:60]}; {_EXPECTED}")
+    unknown = sorted(set(map(str, row)) - set(_KEYS))
+    if unknown:
+        names = ", ".join(unknown[:4]) + f" and {len(unknown) - 4} more" * (len(unknown) > 4)
+        curve = "; an emotion curve as Affetto writes it is not a list of keyframes"
+        raise RequestError(
+            f"{where}: unknown names {names}{curve * ('log_var_0' in unknown)}; {_EXPECTED}"
+        )
     for value in row.values():
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise RequestError(f"{where}: got {str(value)[:60]!r} for a value; {_EXPECTED}")

@@ -86,7 +86,8 @@ class Mood:
     """The mean of an emotion track over a stretch.
 
     Attributes:
-        label: the likeliest label; where that is neutral, with the one it leans to.
+        label: the likeliest label; where that is neutral, with the one it leans to. Of a picture
+            neither disgusted nor contemptuous is said.
         valence: -1 to 1.
         arousal: -1 to 1.
     """
@@ -94,6 +95,10 @@ class Mood:
     label: str
     valence: float
     arousal: float
+
+
+# Attitudes towards somebody: of a storm or a street they would be said in error.
+_NOT_OF_PICTURES = ("disgusted", "contemptuous")
 
 
 def mood_of(track: EmotionTrack, start_s: float, end_s: float) -> Mood:
@@ -104,7 +109,10 @@ def mood_of(track: EmotionTrack, start_s: float, end_s: float) -> Mood:
             np.abs(track.times - 0.5 * (start_s + end_s))
         )
     vad, probs = track.vad[inside].mean(axis=0), track.probs[inside].mean(axis=0)
-    likeliest = [LABELS[index] for index in np.argsort(-probs, kind="stable")[:2]]
+    ordered = [LABELS[index] for index in np.argsort(-probs, kind="stable")]
+    if track.kind == "evoked":
+        ordered = [label for label in ordered if label not in _NOT_OF_PICTURES]
+    likeliest = ordered[:2]
     label = " to ".join(likeliest) if likeliest[0] == "neutral" else likeliest[0]
     return Mood(label, float(vad[0]), float(vad[1]))
 

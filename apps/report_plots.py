@@ -18,7 +18,11 @@ MAX_POINTS = 900
 MAX_BAR_LINES = 240
 MAX_CHORD_BLOCKS = 300
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-_KIND_WORDS = {"evoked": "read from the picture", "requested": "asked for", "expressed": "shown"}
+_KIND_WORDS = {
+    "evoked": "read from the picture",
+    "requested": "asked of the music",
+    "expressed": "shown",
+}
 
 
 @dataclass(frozen=True)

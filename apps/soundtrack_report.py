@@ -101,18 +101,15 @@ def _facts(job: "Job", result: "Result", models: MusicModels) -> Sequence[tuple[
         ("seed", str(job.seed)),
         ("emotion asked", job.emotion),
         ("synthesizer", result.synth),
-        *(
-            (
-                f"weights {weights.name}",
-                f"{weights.licence} Trained on {', '.join(weights.trained_on)}.",
-            )
-            for weights in models.weights
-        ),
+        ("weights", ", ".join(weights.name for weights in models.weights)),
     ]
 
 
 def _notices(models: MusicModels, mixed: MixReport) -> Sequence[str]:
-    notices = []
+    notices = [
+        f"Weights {weights.name}, trained on {', '.join(weights.trained_on)}. {weights.licence}"
+        for weights in models.weights
+    ]
     if not all(weights.commercial for weights in models.weights):
         notices.append(
             "Some of the weights learned from data that are not cleared for commercial use; "

@@ -247,6 +247,13 @@ def test_neutral_says_where_it_leans():
     assert mood_of(track, 0, 3).label == "tender"
 
 
+def test_pictures_are_not_called_disgusted():
+    track = dataclasses.replace(emotion(3), kind="evoked")
+    probs = np.zeros((3, 11), np.float32)
+    probs[:, LABELS.index("disgusted")], probs[:, LABELS.index("sad")] = 0.6, 0.4
+    assert mood_of(dataclasses.replace(track, probs=probs), 0, 3).label == "sad"
+
+
 def test_thinning_keeps_the_mean():
     values = np.sin(np.arange(72_000) / 900)
     times, fewer = thinned(np.arange(72_000.0), values)
