@@ -122,6 +122,9 @@ def test_leaning_follows_valence_and_ends_are_forced():
     assert bias[0, chord_id("C")] > bias[0, chord_id("C:dim")]
     assert bias[1, chord_id("C")] < bias[1, chord_id("C:dim")]
     assert not bias[2].any()
+    same = emotion_leaning(torch.full((2,), -0.5))
+    assert same[0, chord_id("A:min")] == same[0, chord_id("D:min")]  # no contrast
+    assert bias[1, chord_id("A:min")] > bias[1, chord_id("D:min")] > bias[1, chord_id("C")]
     shaped = shape_ends(torch.zeros(8, NUM_CHORDS), mode="min", last_bar_steps=2)
     assert shaped[-1].argmax() == shaped[-2].argmax() == chord_id("A:min")
     assert (shaped[-3] == 0).nonzero().flatten().tolist() == sorted(
