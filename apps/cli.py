@@ -166,7 +166,7 @@ def train(
         list[str] | None, typer.Argument(help="A config .yaml first if wanted, then key=value ...")
     ] = None,
 ) -> None:
-    """Train one recipe, on one CPU or under `accelerate launch`."""
+    """Train one recipe, on one CPU or under `accelerate launch -m affetto.apps.cli train ...`."""
     from affetto.apps.training import run
 
     print(json.dumps(run(recipe, overrides or []), indent=2))

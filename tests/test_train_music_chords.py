@@ -16,7 +16,8 @@ from affetto.train.data.chord_batches import batch_of, drop_conditions, shuffled
 from affetto.train.data.corpora import Corpora
 from affetto.train.data.muvi_sync import MAX_STEPS, Song, emotion_values, read_muvi_sync
 from affetto.train.losses import chord_loss, emotion_match_loss, seed_loss, suiting_chords
-from affetto.train.music_chords import ChordsRecipe, run, schedule
+from affetto.train.music_chords import ChordsRecipe, run
+from affetto.train.schedule import schedule
 from affetto.weights import fill, load_weights
 
 ROOT = Path(__file__).parents[1]

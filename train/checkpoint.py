@@ -17,7 +17,10 @@ TENSORS, RECORD = "state.safetensors", "state.json"
 
 
 class Average(Generic[M]):
-    """Exponential moving average of a module's parameters, with a warm-up; `module` is it."""
+    """Exponential moving average of a module's parameters, with a warm-up; `module` is it.
+
+    It stays on the device where the module was at the beginning.
+    """
 
     def __init__(self, module: M, *, decay: float) -> None:
         """Start from the module as it is."""
@@ -31,7 +34,7 @@ class Average(Generic[M]):
         self.count += 1
         decay = min(self.decay, (1 + self.count) / (10 + self.count))
         for mine, theirs in zip(self.module.parameters(), module.parameters(), strict=True):
-            mine.lerp_(theirs, 1 - decay)
+            mine.lerp_(theirs.to(mine.device), 1 - decay)
         for kept, given in zip(self.module.buffers(), module.buffers(), strict=True):
             kept.copy_(given)
 
@@ -65,9 +68,13 @@ def load_state(
 ) -> dict[str, Any]:
     """Put everything back as `save_state` found it and give its `progress`.
 
+    Where there is no state yet: no best epoch, and number -1 as the last one done.
+
     Raises:
         BadInput: the state is of another network or optimizer.
     """
+    if not folder.is_dir():
+        return {"best": {}, "epoch": -1}
     tensors = load_file(folder / TENSORS)
     record = json.loads((folder / RECORD).read_text())
     slots: dict[int, dict[str, Tensor]] = {}

@@ -1,6 +1,6 @@
 """Train the Affective Music Transformer on chords of one second each.
 
-    python -m affetto.train.music_chords train/configs/music_chords.yaml data.root=... out=runs/x
+    affetto train music_chords data.root=... out=runs/music_chords
 
 Differs from Video2Music's training: AdamW with a cosine instead of Adam with its warm-up schedule,
 conditions dropped at random, the best moving average kept by validation; plain cross-entropy unless
@@ -8,9 +8,7 @@ conditions dropped at random, the best moving average kept by validation; plain 
 """
 
 import dataclasses
-import json
 import math
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affetto.config import load_config
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.chord_metrics import score_transformer
@@ -33,6 +30,9 @@ from affetto.train.data.chord_batches import (
 from affetto.train.data.corpora import Corpora, licence_of, read_songs
 from affetto.train.data.muvi_sync import Song
 from affetto.train.losses import chord_loss, seed_loss
+from affetto.train.metrics_log import log_epoch
+from affetto.train.schedule import schedule, set_rate
+from affetto.train.workers import Workers
 from affetto.weights import fill, load_weights, save_weights
 
 
@@ -63,51 +63,56 @@ def run(config: ChordsRecipe) -> dict[str, float]:
     torch.set_num_threads(config.num_threads)
     out = Path(config.out)
     train, val = read_songs(config.data, "train"), read_songs(config.data, "val")
+    workers = Workers()
     model = build(config, train)
     average = Average(model, decay=config.average_decay)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+    trained, optimizer = workers.prepare(
+        model,
+        torch.optim.AdamW(
+            parameter_groups(model, config.weight_decay), lr=config.learning_rate, betas=(0.9, 0.98)
+        ),
     )
-    best: dict[str, float] = {}
-    first_epoch = 0
-    if (out / "state").is_dir():
-        progress = load_state(out / "state", module=model, average=average, optimizer=optimizer)
-        best, first_epoch = progress["best"], progress["epoch"] + 1
+    progress = load_state(out / "state", module=model, average=average, optimizer=optimizer)
+    best: dict[str, float] = progress["best"]
     num_batches = math.ceil(len(train) / config.batch_size)
-    for epoch in range(first_epoch, config.epochs):
+    for epoch in range(progress["epoch"] + 1, config.epochs):
         started = time.process_time()
         rng = np.random.default_rng([config.seed, epoch])
         losses = []
         with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator
-            torch.manual_seed(config.seed * 100_003 + epoch)
-            batches = shuffled_batches(train, config.model.widths, config.batch_size, rng=rng)
+            torch.manual_seed(config.seed * 100_003 + epoch + workers.index * 1_000_003)
+            batches = shuffled_batches(
+                train,
+                config.model.widths,
+                config.batch_size,
+                rng=rng,
+                worker=(workers.index, workers.count),
+            )
             for number, batch in enumerate(batches, start=epoch * num_batches):
                 share = number / (num_batches * config.epochs)
-                for group in optimizer.param_groups:
-                    group["lr"] = config.learning_rate * schedule(share, config.warmup_share)
-                loss = batch_loss(model.train(), batch, config, rng=rng)
+                set_rate(optimizer, config.learning_rate * schedule(share, config.warmup_share))
+                loss = batch_loss(trained.train(), workers.moved(batch), config, rng=rng)
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                workers.backward(loss)
                 torch.nn.utils.clip_grad_norm_(model.parameters(), config.gradient_norm)
                 optimizer.step()
                 average.update(model)
-                losses.append(float(loss.detach()))
+                losses.append(workers.mean(loss))
         figures = score_transformer(average.module, val)
         row = {"epoch": epoch, "loss": float(np.mean(losses)), **figures}
-        if not best or figures["nll"] < best["nll"]:
-            best = row
-            save_model(out / "weights", average.module, config)
-        row_text = json.dumps({**row, "cpu_s": round(time.process_time() - started, 1)})
-        save_state(
-            out / "state",
-            module=model,
-            average=average,
-            optimizer=optimizer,
-            progress={"best": best, "epoch": epoch},
-        )
-        with (out / "metrics.jsonl").open("a") as log:
-            log.write(row_text + "\n")
-        sys.stderr.write(row_text + "\n")
+        improved = not best or row["nll"] < best["nll"]
+        best = row if improved else best
+        if workers.first:
+            if improved:
+                save_model(out / "weights", average.module, config)
+            save_state(
+                out / "state",
+                module=model,
+                average=average,
+                optimizer=optimizer,
+                progress={"best": best, "epoch": epoch},
+            )
+            log_epoch(out, row, cpu_s=time.process_time() - started)
     return best
 
 
@@ -143,15 +148,8 @@ def parameter_groups(model: MusicTransformer, weight_decay: float) -> list[dict[
     ]
 
 
-def schedule(share: float, warmup_share: float) -> float:
-    """Factor of the learning rate at `share` 0..1 of the run: linear warm-up, then cosine to 0."""
-    if share < warmup_share:
-        return share / warmup_share
-    return 0.5 * (1 + math.cos(math.pi * (share - warmup_share) / (1 - warmup_share)))
-
-
 def batch_loss(
-    model: MusicTransformer,
+    model: torch.nn.Module,
     batch: ChordBatch,
     config: ChordsRecipe,
     *,
@@ -191,14 +189,3 @@ def save_model(folder: Path, model: MusicTransformer, config: ChordsRecipe) -> N
         commercial=commercial,
         trained_on=trained_on,
     )
-
-
-def main(words: list[str]) -> None:
-    """Read CONFIG.yaml and key=value words, run, print the best epoch as JSON."""
-    path = Path(words[0]) if words and "=" not in words[0] else None
-    config = load_config(ChordsRecipe, path, words[1:] if path else words)
-    sys.stdout.write(json.dumps(run(config)) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

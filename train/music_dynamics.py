@@ -9,9 +9,7 @@ from out/state when it is there, with the same result as without a break.
 """
 
 import dataclasses
-import json
 import math
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affetto.config import load_config
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.encoder import CONDITION_WIDTHS
 from affetto.train.checkpoint import Average, load_state, save_state
@@ -29,6 +26,9 @@ from affetto.train.data.corpora import Corpora, licence_of, read_songs
 from affetto.train.data.dynamics_batches import DynamicsBatch, course, shuffled_batches
 from affetto.train.data.muvi_sync import Song
 from affetto.train.dynamics_metrics import padded_rmse, predict, score_courses
+from affetto.train.metrics_log import log_epoch
+from affetto.train.schedule import schedule, set_rate
+from affetto.train.workers import Workers
 from affetto.weights import save_weights
 
 SCALES = (5.0, 0.09)  # about the error of predicting the mean, density and loudness
@@ -67,48 +67,52 @@ def fit(config: DynamicsRecipe, train: list[Song], val: list[Song]) -> dict[str,
     """Train on songs, keep the best average's weights in out/weights, give its figures."""
     torch.set_num_threads(config.num_threads)
     out = Path(config.out)
+    workers = Workers()
     net = build(config, train)
     average = Average(net, decay=config.average_decay)
-    optimizer = torch.optim.AdamW(
-        net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    trained, optimizer = workers.prepare(
+        net,
+        torch.optim.AdamW(
+            net.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        ),
     )
-    best: dict[str, float] = {}
-    first_epoch = 0
-    if (out / "state").is_dir():
-        progress = load_state(out / "state", module=net, average=average, optimizer=optimizer)
-        best, first_epoch = progress["best"], progress["epoch"] + 1
+    progress = load_state(out / "state", module=net, average=average, optimizer=optimizer)
+    best: dict[str, float] = progress["best"]
     num_batches = math.ceil(len(train) / config.batch_size)
-    for epoch in range(first_epoch, config.epochs):
+    for epoch in range(progress["epoch"] + 1, config.epochs):
         started = time.process_time()
         rng = np.random.default_rng([config.seed, epoch])
         losses = []
         with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator
-            torch.manual_seed(config.seed * 100_003 + epoch)
-            batches = shuffled_batches(train, net.names, config.batch_size, rng=rng)
+            torch.manual_seed(config.seed * 100_003 + epoch + workers.index * 1_000_003)
+            batches = shuffled_batches(
+                train, net.names, config.batch_size, rng=rng, worker=(workers.index, workers.count)
+            )
             for number, batch in enumerate(batches, start=epoch * num_batches):
                 share = number / (num_batches * config.epochs)
-                for group in optimizer.param_groups:
-                    group["lr"] = config.learning_rate * schedule(share, config.warmup_share)
-                loss = batch_loss(net.train(), batch, config, rng=rng)
+                set_rate(optimizer, config.learning_rate * schedule(share, config.warmup_share))
+                loss = batch_loss(trained.train(), workers.moved(batch), config, rng=rng)
                 optimizer.zero_grad()
-                torch.autograd.backward(loss)
+                workers.backward(loss)
                 torch.nn.utils.clip_grad_norm_(net.parameters(), config.gradient_norm)
                 optimizer.step()
                 average.update(net)
-                losses.append(float(loss.detach()))
+                losses.append(workers.mean(loss))
         figures = score_courses(predict(average.module, val), val)
         row = {"epoch": epoch, "loss": float(np.mean(losses)), "score": score(figures), **figures}
-        if not best or row["score"] < best["score"]:
-            best = row
-            save_model(out / "weights", average.module, config)
-        progress = {"best": best, "epoch": epoch}
-        save_state(
-            out / "state", module=net, average=average, optimizer=optimizer, progress=progress
-        )
-        text = json.dumps({**row, "cpu_s": round(time.process_time() - started, 1)})
-        with (out / "metrics.jsonl").open("a") as log:
-            log.write(text + "\n")
-        sys.stderr.write(text + "\n")
+        improved = not best or row["score"] < best["score"]
+        best = row if improved else best
+        if workers.first:
+            if improved:
+                save_model(out / "weights", average.module, config)
+            save_state(
+                out / "state",
+                module=net,
+                average=average,
+                optimizer=optimizer,
+                progress={"best": best, "epoch": epoch},
+            )
+            log_epoch(out, row, cpu_s=time.process_time() - started)
     return best
 
 
@@ -132,15 +136,8 @@ def build(config: DynamicsRecipe, train: list[Song]) -> DynamicsNet:
     return net
 
 
-def schedule(share: float, warmup_share: float) -> float:
-    """Factor of the learning rate at `share` (0..1) of the run: linear, then a cosine to 0."""
-    if share < warmup_share:
-        return share / warmup_share
-    return 0.5 * (1 + math.cos(math.pi * (share - warmup_share) / (1 - warmup_share)))
-
-
 def batch_loss(
-    net: DynamicsNet, batch: DynamicsBatch, config: DynamicsRecipe, *, rng: np.random.Generator
+    net: torch.nn.Module, batch: DynamicsBatch, config: DynamicsRecipe, *, rng: np.random.Generator
 ) -> Tensor:
     """Mean scaled error of a batch with conditions dropped at random."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -172,14 +169,3 @@ def save_model(folder: Path, net: torch.nn.Module, config: DynamicsRecipe) -> No
         commercial=commercial,
         trained_on=tuple(config.data.corpora),
     )
-
-
-def main(words: list[str]) -> None:
-    """Read CONFIG.yaml and key=value words, run, print the kept epoch as JSON."""
-    path = Path(words[0]) if words and "=" not in words[0] else None
-    config = load_config(DynamicsRecipe, path, words[1:] if path else words)
-    sys.stdout.write(json.dumps(run(config)) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -59,14 +59,25 @@ def batch_of(songs: Sequence[Song], widths: Mapping[str, int]) -> ChordBatch:
 
 
 def shuffled_batches(
-    songs: Sequence[Song], widths: Mapping[str, int], size: int, *, rng: np.random.Generator
+    songs: Sequence[Song],
+    widths: Mapping[str, int],
+    size: int,
+    *,
+    rng: np.random.Generator,
+    worker: tuple[int, int] = (0, 1),
 ) -> Iterator[ChordBatch]:
-    """One epoch: each song once, batches of similar length in random order."""
+    """One epoch: each song once, batches of similar length in random order; see `share_of`."""
     lengths = np.array([min(len(song.chords), MAX_STEPS) for song in songs])
     order = np.argsort(lengths + rng.uniform(0, 40, len(songs)))  # like lengths together, loosely
     groups = [order[start : start + size] for start in range(0, len(order), size)]
     for number in rng.permutation(len(groups)):
-        yield batch_of([songs[index] for index in groups[number]], widths)
+        yield batch_of([songs[index] for index in share_of(groups[number], worker)], widths)
+
+
+def share_of(group: NDArray[np.int64], worker: tuple[int, int]) -> NDArray[np.int64]:
+    """What of a batch's songs a worker takes, (its index, count of all); at least one."""
+    index, count = worker
+    return group[min(index, len(group) - 1) :: count]
 
 
 def drop_conditions(
@@ -76,11 +87,15 @@ def drop_conditions(
     kept = {}
     for name, track in sorted(conditions.items()):
         keep = torch.rand(len(track.mask), generator=generator) >= share
-        kept[name] = track, keep
+        kept[name] = track, keep.to(track.mask.device)
     batch = len(next(iter(conditions.values())).mask) if conditions else 0
     keep_any = torch.rand(batch, generator=generator) >= share_all
     return {
-        name: ConditionTrack(track.values, track.mask & (keep & keep_any)[:, None], track.rate_hz)
+        name: ConditionTrack(
+            track.values,
+            track.mask & (keep & keep_any.to(keep.device))[:, None],
+            track.rate_hz,
+        )
         for name, (track, keep) in kept.items()
     }
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from affetto.condition import Conditions
 from affetto.gen.music.encoder import CONDITION_WIDTHS
-from affetto.train.data.chord_batches import batch_of
+from affetto.train.data.chord_batches import batch_of, share_of
 from affetto.train.data.muvi_sync import MAX_STEPS, Song
 
 Course = NDArray[np.float32]
@@ -52,9 +52,15 @@ def dynamics_batch(songs: Sequence[Song], names: Sequence[str]) -> DynamicsBatch
 
 
 def shuffled_batches(
-    songs: Sequence[Song], names: Sequence[str], size: int, *, rng: np.random.Generator
+    songs: Sequence[Song],
+    names: Sequence[str],
+    size: int,
+    *,
+    rng: np.random.Generator,
+    worker: tuple[int, int] = (0, 1),
 ) -> Iterator[DynamicsBatch]:
-    """One epoch in random order."""
+    """One epoch in random order; see `share_of`."""
     order = rng.permutation(len(songs))
     for start in range(0, len(songs), size):
-        yield dynamics_batch([songs[index] for index in order[start : start + size]], names)
+        share = share_of(order[start : start + size], worker)
+        yield dynamics_batch([songs[index] for index in share], names)
