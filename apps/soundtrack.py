@@ -125,6 +125,7 @@ class Result:
     cpu_s: float
     peak_rss_mb: float
     command: str
+    notices: tuple[str, ...]
 
 
 def run(job: Job, *, progress: Report = silent) -> Result:
@@ -171,7 +172,7 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         progress("writing notes and report", 0.9)
         _write_notes(music, folder)
         wanted.save(folder / "emotion.csv")
-        result = _result(job, music, seen, mixed, folder, started)
+        result = _result(job, music, seen, mixed, models, folder, started)
         _write_recipe(job, request, music, models, result, folder)
         page = report_data(
             job,
@@ -211,6 +212,7 @@ def summary(result: Result) -> str:
             f"{result.peak_rss_mb:.0f} MB at most",
             f"Files in {result.folder}:",
             *(f"  {name}" for name in result.files),
+            *(f"Note: {notice}" for notice in result.notices),
             f"Open {result.folder}/report.html to see and hear it.",
         )
     )
@@ -279,6 +281,7 @@ def _result(
     music: Soundtrack,
     seen: VideoConditions,
     mixed: MixReport,
+    models: MusicModels,
     folder: Path,
     started: tuple[float, float],
 ) -> Result:
@@ -303,7 +306,27 @@ def _result(
         cpu_s=time.process_time() - started[1],
         peak_rss_mb=_peak_rss_mb(),
         command=job.command(),
+        notices=_notices(models, mixed, folder),
     )
+
+
+def _notices(models: MusicModels, mixed: MixReport, folder: Path) -> tuple[str, ...]:
+    notices = []
+    if not all(weights.commercial for weights in models.weights):
+        notices.append(
+            "Some of the weights learned from data that are not cleared for commercial use; "
+            "--weights clean uses only data that are."
+        )
+    if "built-in" in mixed.synth:
+        notices.append(
+            "The built-in synthesizer played; sampled instruments sound better: "
+            "pip install --no-deps tinysoundfont"
+        )
+    if not (folder / "lead.musicxml").exists():
+        notices.append("No lead sheet was written: pip install 'affetto[score]'")
+    if mixed.silent:
+        notices.append("There is nothing to hear: every part was silent.")
+    return tuple(notices)
 
 
 def _peak_rss_mb() -> float:

@@ -63,7 +63,7 @@ def report_data(
         ],
         facts=_facts(job, result, models),
         command=result.command,
-        notices=_notices(models, mixed),
+        notices=_notices(result, models),
     )
 
 
@@ -105,18 +105,9 @@ def _facts(job: "Job", result: "Result", models: MusicModels) -> Sequence[tuple[
     ]
 
 
-def _notices(models: MusicModels, mixed: MixReport) -> Sequence[str]:
-    notices = [
+def _notices(result: "Result", models: MusicModels) -> Sequence[str]:
+    origins = [
         f"Weights {weights.name}, trained on {', '.join(weights.trained_on)}. {weights.licence}"
         for weights in models.weights
     ]
-    if not all(weights.commercial for weights in models.weights):
-        notices.append(
-            "Some of the weights learned from data that are not cleared for commercial use; "
-            "--weights clean uses only data that are."
-        )
-    if "tinysoundfont" not in mixed.synth:
-        notices.append("A better synthesizer can be had: affetto doctor says how.")
-    if mixed.silent:
-        notices.append("There is nothing to hear: every part was silent.")
-    return notices
+    return [*origins, *result.notices]
