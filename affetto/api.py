@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from affetto.apps.soundtrack import Result
+    from affetto.apps.soundtrack_job import Result
 
 
 def soundtrack(video: str | Path, *, out: str | Path, **options: Any) -> "Result":  # noqa: ANN401
@@ -16,11 +16,12 @@ def soundtrack(video: str | Path, *, out: str | Path, **options: Any) -> "Result
     Args:
         video: the film.
         out: folder for the results.
-        options: fields of `affetto.apps.soundtrack.Job`, such as emotion="calm", seed=3.
+        options: fields of `affetto.apps.soundtrack_job.Job`, such as emotion="calm", seed=3.
 
     Raises:
         EngineError: see `affetto.errors`.
     """
-    from affetto.apps.soundtrack import Job, run
+    from affetto.apps.soundtrack import run
+    from affetto.apps.soundtrack_job import Job
 
     return run(Job(video=Path(video), out=Path(out), **options))

@@ -93,7 +93,7 @@ def soundtrack(
     ] = None,
     loudness: Annotated[
         float,
-        typer.Option(min=-40, max=-8, help="Target in LUFS: -14 web, -16 default, -23 broadcast."),
+        typer.Option(min=-40, max=-10, help="Target in LUFS: -14 web, -16 default, -23 broadcast."),
     ] = -16.0,
     length: Annotated[
         float | None,
@@ -133,10 +133,11 @@ def soundtrack(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Compose music for a film: mp4, mix, stems, MIDI, chords, lead sheet, recipe, report."""
-    from affetto.apps import soundtrack as job
     from affetto.apps.progress import bar
+    from affetto.apps.soundtrack import run
+    from affetto.apps.soundtrack_job import Job, summary
 
-    wanted = job.Job(
+    wanted = Job(
         video=video,
         out=out or video.with_name(f"{video.stem}_soundtrack"),
         emotion=emotion,
@@ -155,8 +156,8 @@ def soundtrack(
         threads=threads,
     )
     with bar(quiet=quiet) as report:
-        result = job.run(wanted, progress=report)
-    print(json.dumps(dataclasses.asdict(result), indent=2) if as_json else job.summary(result))
+        result = run(wanted, progress=report)
+    print(json.dumps(dataclasses.asdict(result), indent=2) if as_json else summary(result))
 
 
 @app.command()

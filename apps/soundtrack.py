@@ -8,10 +8,8 @@ import dataclasses
 import importlib.util
 import os
 import resource
-import shlex
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import soundfile
@@ -19,6 +17,7 @@ import torch
 
 from affetto.apps.progress import Report, silent
 from affetto.apps.report import write_report
+from affetto.apps.soundtrack_job import Job, Result
 from affetto.apps.soundtrack_report import report_data
 from affetto.clip import Clip
 from affetto.conditioning.video import VideoConditions, read_video_conditions
@@ -47,6 +46,7 @@ from affetto.provenance import (
 from affetto.recognizers.scene.recognizer import recognize_scene
 from affetto.request import EmotionRequest, parse_request
 from affetto.soundtrack import Soundtrack
+from affetto.weights import SHIPPED, Weights
 
 SAMPLE_RATE = 44_100
 # --weights -> the chord set and the dynamics set
@@ -54,78 +54,6 @@ WEIGHT_NAMES = {
     "default": ("music_chords", "music_dynamics"),
     "clean": ("music_chords_clean", "music_dynamics_clean"),
 }
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is asked: the command line's options (see `affetto soundtrack --help`)."""
-
-    video: Path
-    out: Path
-    emotion: str = "auto"
-    seed: int = 0
-    key: str | None = None
-    tempo_bpm: float | None = None
-    instruments: tuple[str, ...] | None = None
-    loudness_lufs: float = -16.0
-    length_s: float | None = None
-    original_sound: bool = True
-    hits: bool = True
-    chords: Path | None = None
-    soundfont: Path | None = None
-    weights: str = "default"
-    clip_model: str | None = None
-    threads: int | None = None
-
-    def command(self) -> str:
-        """The command line that repeats this job."""
-        words = [
-            "affetto",
-            "soundtrack",
-            str(self.video),
-            "--seed",
-            str(self.seed),
-            "--emotion",
-            self.emotion,
-        ]
-        for flag, value in (
-            ("--key", self.key),
-            ("--tempo", self.tempo_bpm),
-            ("--instruments", ",".join(self.instruments) if self.instruments else None),
-            ("--length", self.length_s),
-            ("--chords", self.chords),
-            ("--soundfont", self.soundfont),
-            ("--clip-model", self.clip_model),
-        ):
-            words += [flag, str(value)] if value is not None else []
-        words += ["--loudness", f"{self.loudness_lufs:g}"] if self.loudness_lufs != -16 else []
-        words += ["--weights", self.weights] if self.weights != "default" else []
-        words += ["--no-original-sound"] if not self.original_sound else []
-        words += ["--no-hits"] if not self.hits else []
-        return shlex.join(words)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of a job: where the files are and what was measured."""
-
-    folder: str
-    files: tuple[str, ...]
-    duration_s: float
-    music_duration_error_ms: float
-    key: str
-    bpm_range: tuple[float, float]
-    integrated_lufs: float
-    true_peak_dbtp: float
-    strong_cuts_hit: float | None
-    strong_cuts_chance: float
-    synth: str
-    seed: int
-    wall_s: float
-    cpu_s: float
-    peak_rss_mb: float
-    command: str
-    notices: tuple[str, ...]
 
 
 def run(job: Job, *, progress: Report = silent) -> Result:
@@ -193,33 +121,6 @@ def models_of(weights: str) -> MusicModels:
     """The nets for `--weights`: a folder or hub id replaces only the default chord set."""
     chords, dynamics = WEIGHT_NAMES.get(weights, (weights, WEIGHT_NAMES["default"][1]))
     return load_models(chords=chords, dynamics=dynamics)
-
-
-def summary(result: Result) -> str:
-    """The result in a few lines for a terminal."""
-    low, high = result.bpm_range
-    return "\n".join(
-        (
-            f"Music of {result.duration_s:.2f} s in {result.key}, {low:.0f}-{high:.0f} bpm, "
-            f"seed {result.seed}",
-            f"  length against film   {result.music_duration_error_ms:.1f} ms",
-            f"  loudness              {result.integrated_lufs:.1f} LUFS, "
-            f"true peak {result.true_peak_dbtp:.1f} dBTP",
-            f"  strong cuts hit       {_share(result.strong_cuts_hit)} "
-            f"(chance {result.strong_cuts_chance:.0%})",
-            f"  synthesizer           {result.synth}",
-            f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
-            f"{result.peak_rss_mb:.0f} MB at most",
-            f"Files in {result.folder}:",
-            *(f"  {name}" for name in result.files),
-            *(f"Note: {notice}" for notice in result.notices),
-            f"Open {result.folder}/report.html to see and hear it.",
-        )
-    )
-
-
-def _share(value: float | None) -> str:
-    return "no cuts" if value is None else f"{value:.0%}"
 
 
 def free_cores() -> int:
@@ -350,6 +251,11 @@ def _listed(folder: Path) -> tuple[str, ...]:
     )
 
 
+def _weights_record(weights: Weights) -> WeightsRecord:
+    source = "package" if weights.name in SHIPPED else weights.name
+    return WeightsRecord(weights.name, weights.sha256, weights.licence, source)
+
+
 def _write_recipe(
     job: Job,
     request: EmotionRequest,
@@ -373,10 +279,7 @@ def _write_recipe(
                 for path in (job.video, job.chords, job.soundfont, request.file)
                 if path
             ),
-            weights=tuple(
-                WeightsRecord(weights.name, weights.sha256, weights.licence, "package")
-                for weights in models.weights
-            ),
+            weights=tuple(_weights_record(weights) for weights in models.weights),
             content_sha256=content_hash(
                 soundtrack=music, audio={"mix": wav_blocks(folder / "mix.wav")}
             ),

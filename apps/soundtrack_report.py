@@ -2,17 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from affetto.apps.report_data import ReportData
+from affetto.apps.soundtrack_job import Job, Result
 from affetto.conditioning.video import VideoConditions
 from affetto.emotion import EmotionTrack
 from affetto.gen.music.mix import MixReport
 from affetto.gen.music.pipeline import MusicModels
 from affetto.soundtrack import Soundtrack
-
-if TYPE_CHECKING:
-    from affetto.apps.soundtrack import Job, Result
 
 # What each file is, by its name or its folder.
 KINDS = {
@@ -28,8 +25,8 @@ KINDS = {
 
 
 def report_data(
-    job: "Job",
-    result: "Result",
+    job: Job,
+    result: Result,
     *,
     music: Soundtrack,
     seen: VideoConditions,
@@ -67,7 +64,7 @@ def report_data(
     )
 
 
-def _measures(result: "Result", mixed: MixReport) -> Sequence[tuple[str, str, str]]:
+def _measures(result: Result, mixed: MixReport) -> Sequence[tuple[str, str, str]]:
     per_minute = 60 * result.cpu_s / result.duration_s
     hit = "no cuts" if result.strong_cuts_hit is None else f"{result.strong_cuts_hit:.0%}"
     return [
@@ -96,7 +93,7 @@ def _measures(result: "Result", mixed: MixReport) -> Sequence[tuple[str, str, st
     ]
 
 
-def _facts(job: "Job", result: "Result", models: MusicModels) -> Sequence[tuple[str, str]]:
+def _facts(job: Job, result: Result, models: MusicModels) -> Sequence[tuple[str, str]]:
     return [
         ("seed", str(job.seed)),
         ("emotion asked", job.emotion),
@@ -105,7 +102,7 @@ def _facts(job: "Job", result: "Result", models: MusicModels) -> Sequence[tuple[
     ]
 
 
-def _notices(result: "Result", models: MusicModels) -> Sequence[str]:
+def _notices(result: Result, models: MusicModels) -> Sequence[str]:
     origins = [
         f"Weights {weights.name}, trained on {', '.join(weights.trained_on)}. {weights.licence}"
         for weights in models.weights

@@ -14,7 +14,8 @@ import pytest
 import soundfile
 
 from affetto.apps.cli import main
-from affetto.apps.soundtrack import Job, models_of, run
+from affetto.apps.soundtrack import models_of, run
+from affetto.apps.soundtrack_job import Job
 from affetto.clip import Clip
 from affetto.gen.music.chord_names import read_chord_name
 from affetto.gen.music.chord_sheet import read_chord_sheet
