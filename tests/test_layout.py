@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_every_folder_is_mapped_and_linked():
         assert link.is_symlink()
         assert link.resolve() == ROOT / folder
         assert list((ROOT / folder).rglob("*.py"))
+
+
+def test_the_layer_contract_names_every_base_module():
+    """All but affetto.api, the one door upward."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    named = set(re.findall(r"affetto\.(\w+)", " ".join(settings["contracts"][0]["layers"])))
+    modules = {path.stem for path in (ROOT / "affetto").glob("*.py")} - {"__init__", "api"}
+    assert named == modules | set(FOLDERS)
 
 
 def test_no_file_is_over_600_lines_and_the_median_is_small():
