@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from affetto.emotion import EmotionTrack
 from affetto.errors import RequestError
+from affetto.files import staged_file
 from affetto.text_file import read_text
 
 MAX_FILE_BYTES = 256 * 1024
@@ -48,6 +50,14 @@ def read_keyframes(path: Path) -> list[KeyframeWords]:
     return [_words(row, f"{path}, keyframe {number}") for number, row in enumerate(rows, start=1)]
 
 
+def write_keyframes(path: Path, track: EmotionTrack) -> None:
+    """Write a track's valence, arousal and dominance as CSV that `read_keyframes` takes back."""
+    rows = zip(track.times.tolist(), track.vad.tolist(), strict=True)
+    lines = [f"{time_s:g}," + ",".join(f"{value:.3f}" for value in vad) for time_s, vad in rows]
+    with staged_file(path) as staged:
+        staged.write_text("\n".join(["time,valence,arousal,dominance", *lines]) + "\n")
+
+
 def _json_rows(text: str) -> list[Any]:
     rows = json.loads(text, parse_constant=str)  # NaN stays a word and is refused as a number
     if not isinstance(rows, list):
@@ -75,10 +85,7 @@ def _words(row: object, where: str) -> KeyframeWords:
     unknown = sorted(set(map(str, row)) - set(_KEYS))
     if unknown:
         names = ", ".join(unknown[:4]) + f" and {len(unknown) - 4} more" * (len(unknown) > 4)
-        curve = "; an emotion curve as Affetto writes it is not a list of keyframes"
-        raise RequestError(
-            f"{where}: unknown names {names}{curve * ('log_var_0' in unknown)}; {_EXPECTED}"
-        )
+        raise RequestError(f"{where}: unknown names {names}; {_EXPECTED}")
     for value in row.values():
         if not isinstance(value, (str, int, float)) or isinstance(value, bool):
             raise RequestError(f"{where}: got {str(value)[:60]!r} for a value; {_EXPECTED}")

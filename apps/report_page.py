@@ -90,7 +90,7 @@ def page(data: ReportData, *, pictures: dict[int, str], plots: list[tuple[str, s
     """
     parts = [
         _header(data),
-        _media(data, poster=list(pictures.values())[len(pictures) // 2]),
+        _media(data),
         _film_strip(data, pictures),
         _plots(plots),
         _chord_chart(data),
@@ -148,7 +148,7 @@ def _header(data: ReportData) -> str:
     )
 
 
-def _media(data: ReportData, *, poster: str) -> str:
+def _media(data: ReportData) -> str:
     film = escape(local_address(data.film_file), quote=True)
     players = "".join(
         f"<figure><figcaption><b>{escape(PurePosixPath(name).stem)}</b> "
@@ -160,19 +160,19 @@ def _media(data: ReportData, *, poster: str) -> str:
     )
     return (
         "<section><h2>Watch and listen</h2>"
-        f'<video controls preload="metadata" poster="{poster}" src="{film}" '
+        f'<video controls preload="metadata" src="{film}" '
         f'aria-label="The film with its music"></video>'
         f'<div class="players">{players}</div></section>'
     )
 
 
 def _film_strip(data: ReportData, pictures: dict[int, str]) -> str:
-    seen = data.measured_emotion or data.emotion
+    asked = data.emotion
     shots = data.shots()
     cards = []
     for index, picture in pictures.items():
         start_s, end_s = shots[index]
-        mood = mood_of(seen, start_s, end_s)
+        mood = mood_of(asked, start_s, end_s)
         words = (
             f"Shot {index + 1}, {clock(start_s)} to {clock(end_s)}: {mood.label}, "
             f"valence {mood.valence:+.2f}, arousal {mood.arousal:+.2f}"
@@ -189,8 +189,8 @@ def _film_strip(data: ReportData, pictures: dict[int, str]) -> str:
         else ""
     )
     return (
-        '<section><h2>Shots and their mood</h2><p class="faint">The small square places each '
-        "shot: pleasant to the right, aroused at the top.</p>"
+        '<section><h2>Shots and their mood</h2><p class="faint">What the music was asked to '
+        "express in each shot. In the small square: pleasant to the right, aroused at the top.</p>"
         f'{left_out}<ol class="strip">{"".join(cards)}</ol></section>'
     )
 

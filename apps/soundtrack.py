@@ -33,6 +33,7 @@ from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
 from affetto.gen.music.sync import alignment
 from affetto.gen.music.synth import choose_synth
+from affetto.keyframe_file import write_keyframes
 from affetto.media_sound import Sound
 from affetto.media_write import write_film
 from affetto.provenance import (
@@ -99,7 +100,8 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(job))
         progress("writing notes and report", 0.9)
         _write_notes(music, folder)
-        wanted.save(folder / "emotion.csv")
+        write_keyframes(folder / "emotion.csv", wanted)
+        measured.save(folder / "measured_emotion.json")
         result = _result(job, music, seen, mixed, models, folder, started)
         _write_recipe(job, request, music, models, result, folder)
         page = report_data(

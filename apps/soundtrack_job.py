@@ -4,6 +4,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from affetto.gen.music.chord_names import key_name
+from affetto.gen.music.keys import parse_key
+
 
 @dataclass(frozen=True)
 class Job:
@@ -82,7 +85,8 @@ def summary(result: Result) -> str:
     low, high = result.bpm_range
     return "\n".join(
         (
-            f"Music of {result.duration_s:.2f} s in {result.key}, {low:.0f}-{high:.0f} bpm, "
+            f"Music of {result.duration_s:.2f} s in {key_name(parse_key(result.key))}, "
+            f"{low:.0f}-{high:.0f} bpm, "
             f"seed {result.seed}",
             f"  length against film   {result.music_duration_error_ms:.1f} ms",
             f"  loudness              {result.integrated_lufs:.1f} LUFS, "

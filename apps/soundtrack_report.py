@@ -19,7 +19,8 @@ KINDS = {
     "music.mid": "notes with tempo map and markers at the cuts, for a sequencer",
     "chords.txt": "the chords; edit them and hand them back with --chords",
     "lead.musicxml": "a lead sheet for notation programs",
-    "emotion.csv": "the emotion curve that the music followed",
+    "emotion.csv": "the emotion curve that was followed; edit it, hand it back with --emotion",
+    "measured_emotion.json": "what was read from the picture, with variances and cues",
     "recipe.json": "everything needed to repeat this",
 }
 

@@ -125,12 +125,34 @@ def test_leaning_follows_valence_and_ends_are_forced():
     same = emotion_leaning(torch.full((2,), -0.5))
     assert same[0, chord_id("A:min")] == same[0, chord_id("D:min")]  # no contrast
     assert bias[1, chord_id("A:min")] > bias[1, chord_id("D:min")] > bias[1, chord_id("C")]
-    shaped = shape_ends(torch.zeros(8, NUM_CHORDS), mode="min", last_bar_steps=2)
+    shaped = shape_ends(
+        torch.zeros(8, NUM_CHORDS), mode="min", first="min", last="min", last_bar_steps=2
+    )
     assert shaped[-1].argmax() == shaped[-2].argmax() == chord_id("A:min")
     assert (shaped[-3] == 0).nonzero().flatten().tolist() == sorted(
         map(chord_id, ("E", "E:7", "D:min", "G"))
     )
     assert shaped[3, chord_id("A")] < shaped[3, chord_id("E")] == 0  # no major tonic in minor
+
+
+def test_a_piece_that_turns_happy_ends_in_the_relative_major(models):
+    """Unless the user fixed the key."""
+    turning = "0=sad; 15=sad; 24=happy"
+    music = composed(models, request=turning)
+    key, last = parse_key(music.key), parse_key(music.chords[-1].symbol)
+    assert (key.mode, last.mode) == ("min", "maj")
+    assert (last.tonic - key.tonic) % 12 == 3
+    fixed = composed(models, request=turning, key="Am")
+    assert fixed.chords[-1].symbol == "A:min"
+
+
+def test_labels_of_equal_arousal_are_equally_loud(models):
+    """What the net never saw (dominance, other labels) has no say in the dynamics."""
+    loud = [
+        composed(models, request=request).dynamics.loudness.mean()
+        for request in ("fearful", "va(-0.64,0.6)", "va(0.3,0.6)")
+    ]
+    np.testing.assert_allclose(loud, loud[0], rtol=0.01)
 
 
 def test_suggestions_follow_the_emotion():

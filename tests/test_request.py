@@ -276,7 +276,7 @@ def test_keyframes_from_json(tmp_path):
         ("time,emotion\n0,happy,1\n", "line 2 has 3 cells"),
         ("time,emotion,time\n0,happy,1\n", "twice"),
         ("time,mood\n0,happy\n", "unknown names mood"),
-        ("time_s,kind,log_var_0,valence,arousal,neutral\n0,requested,0,0,0,1\n", "curve"),
+        ("time_s,kind,log_var_0,valence,arousal,neutral\n0,requested,0,0,0,1\n", "unknown names"),
         ("time,mood\n0,happy\n", "expected columns time,emotion"),
         ("time,emotion\n0\n", "keyframe 1: got time; expected"),
         ("time,valence\n0,1\n", "valence and arousal go together"),

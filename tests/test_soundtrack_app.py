@@ -17,10 +17,13 @@ from affetto.apps.cli import main
 from affetto.apps.soundtrack import models_of, run
 from affetto.apps.soundtrack_job import Job
 from affetto.clip import Clip
+from affetto.emotion import EmotionTrack
+from affetto.emotion_bank.bank import request_to_track
 from affetto.gen.music.chord_names import read_chord_name
 from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.midi_reading import read_midi
 from affetto.media_write import write_clip
+from affetto.request import parse_request
 from affetto.soundtrack import ChordSpan
 from affetto.weights import SHIPPED_FOLDER
 
@@ -177,6 +180,13 @@ def test_same_seed_same_content_and_the_chord_sheet_plays_again(made, film):
         for folder in (out, again)
     ]
     assert hashes[0] == hashes[1]
+
+
+def test_the_emotion_curve_can_be_handed_back(made):
+    out, _ = made
+    track = request_to_track(parse_request(str(out / "emotion.csv")), duration_s=sum(SHOTS_S))
+    assert track.vad[0, 1] < 0 < track.vad[-1, 1]
+    assert EmotionTrack.load(out / "measured_emotion.json").kind == "evoked"
 
 
 def test_music_may_be_shorter_than_the_film(film, tmp_path):

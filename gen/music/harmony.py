@@ -11,8 +11,7 @@ from affetto.gen.music.chords import (
 )
 
 # How bright a chord quality is heard, -1..1. A theory prior, not a measurement: MuVi-Sync's picture
-# labels carry 0.005
-# nats about chord quality, so nothing of this can be learned there.
+# labels carry 0.005 nats about chord quality, so nothing of this can be learned there.
 BRIGHTNESS = {
     "maj": 0.7, "maj7": 0.7, "maj6": 0.7, "sus2": 0.4, "sus4": 0.1, "7": 0.1, "aug": -0.3,
     "min7": -0.4, "min": -0.6, "min6": -0.6, "hdim7": -0.8, "dim": -0.9, "dim7": -0.9,
@@ -32,6 +31,7 @@ HOME = {"maj": ("C",), "min": ("A:min",)}
 # weights' minor pieces on the sample film held them in 10 %.
 PARALLEL = {"maj": ("C:min", "C:min7"), "min": ("A", "A:7", "A:maj7", "A:maj6")}
 PARALLEL_COST = 2.0
+TURNED = 0.3  # mean valence of the first or last tenth that decides the mode there
 
 
 def emotion_leaning(valence: Tensor) -> Tensor:
@@ -50,19 +50,37 @@ def emotion_leaning(valence: Tensor) -> Tensor:
     return bias
 
 
-def shape_ends(bias: Tensor, *, mode: str, last_bar_steps: int) -> Tensor:
+def modes_at_ends(valence: Tensor, mode: str) -> tuple[str, str]:
+    """The modes to begin and to end in: the piece's, or its relative where the feeling turns.
+
+    Args:
+        valence: (T,) in [-1, 1].
+        mode: of the piece, from the mean valence.
+
+    Returns:
+        'maj' or 'min' for the first and for the last tenth.
+    """
+    tenth = max(1, len(valence) // 10)
+    means = (float(valence[:tenth].mean()), float(valence[-tenth:].mean()))
+    first, last = (("maj" if mean > 0 else "min") if abs(mean) > TURNED else mode for mean in means)
+    return first, last
+
+
+def shape_ends(bias: Tensor, *, mode: str, first: str, last: str, last_bar_steps: int) -> Tensor:
     """Keep the mode, begin at home and close with a cadence onto the tonic in the last bar.
 
     Args:
         bias: (T, 159) additive logits; a changed copy is given back.
-        mode: 'maj' or 'min'.
+        mode: of the piece, 'maj' or 'min'.
+        first: mode to begin in, that or its relative.
+        last: mode to end in, that or its relative.
         last_bar_steps: chord steps in the last bar.
     """
     shaped = bias.clone()
     shaped[:, [chord_id(symbol) for symbol in PARALLEL[mode]]] -= PARALLEL_COST
     num_steps = len(shaped)
-    _only(shaped, 0, HOME[mode])
-    before, home = CADENCE[mode]
+    _only(shaped, 0, HOME[first])
+    before, home = CADENCE[last]
     first_home = max(num_steps - last_bar_steps, 0)
     if first_home >= 2:
         _only(shaped, first_home - 1, before)

@@ -60,14 +60,15 @@ def suggest_key(emotion: EmotionTrack, *, rng: np.random.Generator) -> Key:
 
 
 def suggest_bpm(emotion: EmotionTrack) -> float:
-    """Tempo in quarter notes a minute from mean arousal: 60 at -1, 100 at 0, 140 at +1.
+    """Tempo in quarter notes a minute from mean arousal: 45 at -1, 100 at 0, 140 at +1.
 
     Source:
         Tempo is the strongest musical cue of arousal (Gabrielsson and Lindstroem 2010, review); the
         line's ends follow
         the ranges of EMelodyGen's templates, kept inside what bars of film cues commonly use.
     """
-    return 100.0 + 40.0 * float(np.mean(emotion.vad[:, 1]))
+    arousal = float(np.mean(emotion.vad[:, 1]))
+    return 100.0 + (40.0 if arousal > 0 else 55.0) * arousal
 
 
 def parse_bpm(bpm: float) -> float:

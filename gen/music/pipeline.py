@@ -16,7 +16,7 @@ from affetto.gen.music.arrange import arrange
 from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.chords import chord_symbol, transpose
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
-from affetto.gen.music.harmony import emotion_leaning, shape_ends
+from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, shape_ends
 from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_bpm, suggest_key
 from affetto.gen.music.selection import sample_chords
 from affetto.gen.music.sync import chord_steps, plan_bars
@@ -92,7 +92,10 @@ def compose(
     if options.chords:
         key, symbols = _given_chords(options.chords, len(steps))
     else:
-        symbols = _sample_chords(models.chords, conditions, emotion, bars, key, seed=options.seed)
+        symbols = _sample_chords(
+            models.chords, conditions, emotion, bars, key,
+            key_is_fixed=options.key is not None, seed=options.seed,
+        )  # fmt: skip
     spans = tuple(
         ChordSpan(start, end, name) for (start, end), name in zip(steps, symbols, strict=True)
     )
@@ -122,13 +125,18 @@ def _sample_chords(
     bars: Sequence[Bar],
     key: Key,
     *,
+    key_is_fixed: bool,
     seed: int,
 ) -> tuple[str, ...]:
     times = np.array([(start + end) / 2 for start, end in chord_steps(bars)], dtype=np.float64)
     inputs = _inputs(conditions, emotion, times)
+    valence = inputs["emotion"].values[0, :, 0]
+    first, last = (key.mode, key.mode) if key_is_fixed else modes_at_ends(valence, key.mode)
     bias = shape_ends(
-        emotion_leaning(inputs["emotion"].values[0, :, 0]),
+        emotion_leaning(valence),
         mode=key.mode,
+        first=first,
+        last=last,
         last_bar_steps=len(chord_steps(bars[-1:])),
     )
     chords = sample_chords(model, inputs, bias, minor=key.mode == "min", seed=seed)
@@ -141,12 +149,13 @@ def predict_dynamics(
     """Density and loudness per second from the net, then leaned by arousal.
 
     The net gives the conditional mean, and the picture explains little of it, so its range is
-    narrow. Arousal, which
-    the net could not learn from MuVi-Sync's weak labels, scales it: density by up to a factor 1.6,
-    loudness by 4 dB.
+    narrow. What was asked lies outside the emotions it saw (six words guessed from pictures, none
+    about dominance), so it is told nothing of it; arousal then scales what it says: density by up
+    to a factor 1.6, loudness by 4 dB.
     """
     times = np.arange(max(1, int(np.ceil(duration_s))), dtype=np.float64) + 0.5
     inputs = _inputs(conditions, emotion, times)
+    inputs["emotion"] = inputs["emotion"].dropped()
     with torch.no_grad():
         density, loudness = net(inputs)[0].double().numpy().T
     arousal = emotion.at(times).vad[:, 1].astype(np.float64)
