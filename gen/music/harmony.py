@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from affetto.gen.music.chords import (
+    END,
     NUM_CHORDS,
     NUM_QUALITIES,
     QUALITY_NAMES,
     chord_id,
+    pitch_classes,
 )
 
 # How bright a chord quality is heard, -1..1. A theory prior, not a measurement: MuVi-Sync's picture
@@ -31,6 +33,10 @@ HOME = {"maj": ("C",), "min": ("A:min",)}
 # weights' minor pieces on the sample film held them in 10 %.
 PARALLEL = {"maj": ("C:min", "C:min7"), "min": ("A", "A:7", "A:maj7", "A:maj6")}
 PARALLEL_COST = 2.0
+# Tones of C major and A harmonic minor. Favouring bright chords favours those far from the key too;
+# each tone outside costs this much, so that brightness is found near home.
+NEAR_TONES = frozenset((0, 2, 4, 5, 7, 8, 9, 11))
+FOREIGN_COST = 0.7
 TURNED = 0.3  # mean valence of the first or last tenth that decides the mode there
 
 
@@ -45,9 +51,15 @@ def emotion_leaning(valence: Tensor) -> Tensor:
     qualities = torch.tensor([BRIGHTNESS[name] for name in QUALITY_NAMES])
     bias = torch.zeros(len(valence), NUM_CHORDS)
     bias[:, 1 : 1 + 12 * NUM_QUALITIES] = lean[:, None] * qualities.repeat(12)
+    bias -= FOREIGN_COST * torch.tensor([_foreign_tones(chord) for chord in range(NUM_CHORDS)])
     bias[:, chord_id("C")] += HOMEWARD * contrast
     bias[:, chord_id("A:min")] -= HOMEWARD * contrast
     return bias
+
+
+def _foreign_tones(chord: int) -> int:
+    """How many of a chord's tones lie outside the model's keys; 0 for what is no chord."""
+    return len(set(pitch_classes(chord)) - NEAR_TONES) if chord < END else 0
 
 
 def modes_at_ends(valence: Tensor, mode: str) -> tuple[str, str]:

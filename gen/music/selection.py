@@ -20,8 +20,8 @@ from affetto.condition import Conditions, ConditionTrack
 from affetto.gen.music.transformer import MusicTransformer
 
 NUM_CANDIDATES = 16
-TEMPERATURE = 1.1
-TOP_P = 0.98
+TEMPERATURE = 1.0
+TOP_P = 0.95
 MAX_REPEAT = 4
 WRITTEN_AT_ONCE = 300  # steps: the length of the songs trained on
 KEPT_IN_MIND = 150  # steps of what was written before
