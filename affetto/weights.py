@@ -28,7 +28,7 @@ SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
-    "music_chords": "eba8db02627d4c6c006824bd920c4901e623f88b76e519c624edd21b59edf785",
+    "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
 }
