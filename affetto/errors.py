@@ -4,8 +4,6 @@
 what to do.
 """
 
-EXIT_OK = 0
-EXIT_USAGE = 2
 EXIT_BAD_INPUT = 3
 EXIT_RESOURCES = 4
 EXIT_CANCELLED = 130
@@ -43,9 +41,3 @@ class ResourceError(EngineError):
     """The machine ran out of disk, memory or permission to write."""
 
     exit_code = EXIT_RESOURCES
-
-
-class Cancelled(EngineError):
-    """The person stopped the work; nothing half-written is left."""
-
-    exit_code = EXIT_CANCELLED

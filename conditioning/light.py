@@ -8,7 +8,6 @@ not explode in the noise of dark pictures. Colourfulness is Hasler and Suesstrun
 import numpy as np
 from numpy.typing import NDArray
 
-LIGHT_NAMES = ("brightness", "contrast", "saturation", "colourfulness")
 LUMA = np.asarray([0.2126, 0.7152, 0.0722], dtype=np.float32)  # ITU-R BT.709
 MOST_COLOURFUL = 109.0  # "extremely colourful" on Hasler and Suesstrunk's scale
 

@@ -25,7 +25,6 @@ class Instrument:
         high: highest MIDI pitch we write for it.
         role: what it does in the ensemble.
         chordal: whether it can play several notes at once.
-        plucked: whether a note dies away by itself (struck or plucked), so that it may ring.
     """
 
     name: str
@@ -34,7 +33,6 @@ class Instrument:
     high: int
     role: Role
     chordal: bool = False
-    plucked: bool = False
 
     @property
     def is_drum(self) -> bool:
@@ -49,20 +47,20 @@ class Instrument:
 
 _ALL = (
     Instrument("drums", 0, 35, 82, "drums"),
-    Instrument("timpani", 47, 36, 57, "drums", plucked=True),
-    Instrument("taiko", 116, 36, 55, "drums", plucked=True),
-    Instrument("bass", 33, 28, 47, "bass", plucked=True),
-    Instrument("acoustic-bass", 32, 28, 47, "bass", plucked=True),
+    Instrument("timpani", 47, 36, 57, "drums"),
+    Instrument("taiko", 116, 36, 55, "drums"),
+    Instrument("bass", 33, 28, 47, "bass"),
+    Instrument("acoustic-bass", 32, 28, 47, "bass"),
     Instrument("synth-bass", 38, 28, 47, "bass"),
     Instrument("contrabass", 43, 28, 47, "bass"),
-    Instrument("piano", 0, 36, 96, "harmony", chordal=True, plucked=True),
-    Instrument("electric-piano", 4, 36, 90, "harmony", chordal=True, plucked=True),
-    Instrument("guitar", 24, 40, 83, "harmony", chordal=True, plucked=True),
-    Instrument("steel-guitar", 25, 40, 83, "harmony", chordal=True, plucked=True),
-    Instrument("electric-guitar", 27, 40, 83, "harmony", chordal=True, plucked=True),
-    Instrument("harp", 46, 36, 96, "harmony", chordal=True, plucked=True),
-    Instrument("marimba", 12, 45, 96, "harmony", chordal=True, plucked=True),
-    Instrument("vibraphone", 11, 53, 89, "harmony", chordal=True, plucked=True),
+    Instrument("piano", 0, 36, 96, "harmony", chordal=True),
+    Instrument("electric-piano", 4, 36, 90, "harmony", chordal=True),
+    Instrument("guitar", 24, 40, 83, "harmony", chordal=True),
+    Instrument("steel-guitar", 25, 40, 83, "harmony", chordal=True),
+    Instrument("electric-guitar", 27, 40, 83, "harmony", chordal=True),
+    Instrument("harp", 46, 36, 96, "harmony", chordal=True),
+    Instrument("marimba", 12, 45, 96, "harmony", chordal=True),
+    Instrument("vibraphone", 11, 53, 89, "harmony", chordal=True),
     Instrument("organ", 19, 36, 96, "harmony", chordal=True),
     Instrument("strings", 48, 43, 91, "texture", chordal=True),
     Instrument("slow-strings", 49, 43, 91, "texture", chordal=True),
@@ -78,9 +76,9 @@ _ALL = (
     Instrument("horn", 60, 50, 72, "lead"),
     Instrument("trumpet", 56, 58, 80, "lead"),
     Instrument("saxophone", 65, 57, 79, "lead"),
-    Instrument("celesta", 8, 67, 96, "lead", chordal=True, plucked=True),
-    Instrument("glockenspiel", 9, 72, 96, "lead", chordal=True, plucked=True),
-    Instrument("music-box", 10, 67, 93, "lead", chordal=True, plucked=True),
+    Instrument("celesta", 8, 67, 96, "lead", chordal=True),
+    Instrument("glockenspiel", 9, 72, 96, "lead", chordal=True),
+    Instrument("music-box", 10, 67, 93, "lead", chordal=True),
     Instrument("synth-lead", 81, 60, 84, "lead"),
 )
 INSTRUMENTS: dict[str, Instrument] = {instrument.name: instrument for instrument in _ALL}
