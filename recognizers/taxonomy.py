@@ -34,6 +34,60 @@ TABLES: dict[str, dict[str, Row]] = {
         "disgusted": {"disgusted": 1.0},
         "surprised": {"surprised": 1.0},
     },
+    # The six of Ekman 1992 without neutral, and the seven with contempt.
+    "ekman6": {
+        "happy": {"happy": 1.0},
+        "sad": {"sad": 1.0},
+        "angry": {"angry": 1.0},
+        "fearful": {"fearful": 1.0},
+        "disgusted": {"disgusted": 1.0},
+        "surprised": {"surprised": 1.0},
+    },
+    "ekman8": {
+        "neutral": {"neutral": 1.0},
+        "happy": {"happy": 1.0},
+        "sad": {"sad": 1.0},
+        "angry": {"angry": 1.0},
+        "fearful": {"fearful": 1.0},
+        "disgusted": {"disgusted": 1.0},
+        "surprised": {"surprised": 1.0},
+        "contemptuous": {"contemptuous": 1.0},
+    },
+    # RAVDESS (Livingstone and Russo 2018), by its emotion codes 01..08.
+    "ravdess8": {
+        "neutral": {"neutral": 1.0},
+        "calm": {"calm": 1.0},
+        "happy": {"happy": 1.0},
+        "sad": {"sad": 1.0},
+        "angry": {"angry": 1.0},
+        "fearful": {"fearful": 1.0},
+        "disgust": {"disgusted": 1.0},
+        "surprised": {"surprised": 1.0},
+    },
+    # FER+ (Barsoum et al. 2016), the eight emotion columns of its vote table.
+    "ferplus8": {
+        "neutral": {"neutral": 1.0},
+        "happiness": {"happy": 1.0},
+        "surprise": {"surprised": 1.0},
+        "sadness": {"sad": 1.0},
+        "anger": {"angry": 1.0},
+        "disgust": {"disgusted": 1.0},
+        "fear": {"fearful": 1.0},
+        "contempt": {"contemptuous": 1.0},
+    },
+    # MEAD (Wang et al. 2020).
+    "mead8": {
+        "neutral": {"neutral": 1.0},
+        "angry": {"angry": 1.0},
+        "contempt": {"contemptuous": 1.0},
+        "disgusted": {"disgusted": 1.0},
+        "fear": {"fearful": 1.0},
+        "happy": {"happy": 1.0},
+        "sad": {"sad": 1.0},
+        "surprised": {"surprised": 1.0},
+    },
+    # Our own eleven.
+    "canonical11": {label: {label: 1.0} for label in LABELS},
     # Mikels et al. 2005, alphabetical as in EmoSet.
     "mikels8": {
         "amusement": {"excited": 0.6, "happy": 0.4},
@@ -66,6 +120,11 @@ def matrix(taxonomy: str) -> NDArray[np.float32]:
         raise ValueError(f"unknown taxonomy {taxonomy!r}: known are {', '.join(TABLES)}")
     rows = [[row.get(label, 0.0) for label in LABELS] for row in TABLES[taxonomy].values()]
     return np.asarray(rows, dtype=np.float32)
+
+
+def known_labels(taxonomy: str) -> tuple[bool, ...]:
+    """For each of the 11 canonical labels, whether the taxonomy can say it at all."""
+    return tuple(bool(can) for can in matrix(taxonomy).sum(axis=0) > 0)
 
 
 def to_canonical(taxonomy: str, probs: ArrayLike) -> NDArray[np.float32]:
