@@ -160,13 +160,9 @@ def _folder_of(source: str | Path) -> Path:
 
 
 def _download(name: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise WeightsError(
-            "hub: sources need the extra affetto[clip] (it brings huggingface_hub)"
-        ) from error
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
     repository, _, revision = name.partition("@")
     try:
         found = snapshot_download(

@@ -121,7 +121,7 @@ def soundtrack(
     clip_model: Annotated[
         str | None,
         typer.Option(
-            help="Folder or hub id of CLIP ViT-L/14-336: richer features (affetto[clip])."
+            help="Folder or hub id of CLIP ViT-L/14-336: richer features."
         ),
     ] = None,
     threads: Annotated[

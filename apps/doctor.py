@@ -16,7 +16,6 @@ EXTRAS = {
         "lead.musicxml, a lead sheet for notation programs",
         "pip install 'affetto[score]'",
     ),
-    "transformers": ("CLIP picture features (--clip-model)", "pip install 'affetto[clip]'"),
     "accelerate": ("training on several devices", "pip install 'affetto[train]'"),
     "xformers": (
         "faster attention on CUDA; elsewhere torch's own serves",

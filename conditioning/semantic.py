@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
@@ -76,20 +76,17 @@ class ClipEncoder:
         """Load by hub name or folder, from the user's own cache first.
 
         Raises:
-            WeightsError: transformers is not installed, or the model cannot be had.
+            WeightsError: the model cannot be had.
         """
-        try:
-            from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
-        except ImportError as error:
-            raise WeightsError(
-                'CLIP needs its extra: pip install "affetto[clip]"; or leave out --clip-model'
-            ) from error
+        from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+
         source = model or CLIP_MODEL
         try:
             self._processor = CLIPImageProcessor.from_pretrained(source)
-            self._network = CLIPVisionModelWithProjection.from_pretrained(
+            network: Any = cast(Any, CLIPVisionModelWithProjection).from_pretrained(
                 source, use_safetensors=True
-            ).eval()
+            )
+            self._network = network.eval()
         except (OSError, ValueError, KeyError) as error:
             first = str(error).strip().splitlines()[0]
             raise WeightsError(

@@ -119,9 +119,3 @@ def test_a_hub_is_one_more_place_for_the_same_file(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
     assert load_weights("hub:someone/chords@v2").sha256 == load_weights(folder).sha256
     assert asked == {"repository": "someone/chords", "revision": "v2"}
-
-
-def test_a_hub_without_its_package_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(WeightsError, match=r"affetto\[clip\]"):
-        load_weights("hub:someone/chords")
