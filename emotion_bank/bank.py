@@ -35,6 +35,7 @@ def request_to_track(
     duration_s: float,
     rate_hz: float = 1.0,
     measured: EmotionTrack | None = None,
+    resolved: EmotionTrack | None = None,
 ) -> EmotionTrack:
     """Turn what was asked into a track that covers [0, duration_s].
 
@@ -49,28 +50,25 @@ def request_to_track(
         duration_s: of the film, > 0.
         rate_hz: steps per second; the steps are k / rate_hz up to duration_s.
         measured: the media's own emotion, used by `auto`.
+        resolved: what a recognizer made of the request's words or of the `like:` recording, second
+            for second; used by free text and `like:`.
 
     Returns:
-        kind "requested", confidence 1 (for `auto`: the measured values, confidence, evidence).
+        kind "requested", confidence 1. For `auto`, free text and `like:` the given track at the
+        film's times, its last step held to the end, with its own confidence and evidence.
 
     Raises:
-        RequestError: free text or `like:`, which need a recognizer; `auto` without a measurement.
+        RequestError: `auto` without `measured`; free text or `like:` without `resolved`.
     """
     if not (0 < duration_s < np.inf and 0 < rate_hz < np.inf):
         raise ValueError(f"duration_s and rate_hz must be > 0, got {duration_s} and {rate_hz}")
     times = np.arange(int(duration_s * rate_hz + 1e-6) + 1) / rate_hz  # (T,)
     target = request.target
-    if isinstance(target, FreeText | Like):
-        raise RequestError(
-            f"{str(request)!r} needs the {request.needs} recognizer, which this version does not "
-            "have; use labels (sad:0.6+calm:0.4), va(valence,arousal) or a timeline"
-        )
-    if isinstance(target, Auto):
-        if measured is None:
-            raise RequestError(
-                "auto needs media to measure, and there are none: use labels, va(v,a) or a timeline"
-            )
-        return replace(measured.at(times), kind="requested")
+    if isinstance(target, Auto | FreeText | Like):
+        given = measured if isinstance(target, Auto) else resolved
+        if given is None:
+            raise RequestError(_unresolved(request))
+        return replace(given.at(times), kind="requested")
     states = (
         _between_keyframes(target, times)
         if isinstance(target, Timeline)
@@ -86,6 +84,16 @@ def request_to_track(
         probs=states.probs.astype(np.float32),
         confidence=np.ones(len(times), dtype=np.float32),
         kind="requested",
+    )
+
+
+def _unresolved(request: EmotionRequest) -> str:
+    if isinstance(request.target, Auto):
+        return "auto needs media to measure, and there are none: use labels, va(v,a) or a timeline"
+    return (
+        f"{str(request)!r} must first be resolved by the {request.needs} recognizer: hand its "
+        "track in as `resolved`, or use labels (sad:0.6+calm:0.4), va(valence,arousal) or a "
+        "timeline"
     )
 
 

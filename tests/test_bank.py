@@ -169,11 +169,17 @@ def test_auto_is_the_measured_track():
         track_of("auto")
 
 
-def test_what_needs_a_recognizer_says_so():
-    with pytest.raises(RequestError, match="needs the text recognizer, which this version does"):
-        track_of("a dark and stormy night")
-    with pytest.raises(RequestError, match=r"needs the face/voice recognizer.*va\(valence"):
-        track_of("like:voice.wav")
+@pytest.mark.parametrize(
+    ("text", "needs"), [("a dark and stormy night", "text"), ("like:voice.wav", "face/voice")]
+)
+def test_free_text_and_like_take_the_resolved_track(text, needs):
+    spoken = track_of("0=calm; 4=fearful", duration_s=4.0)
+    got = track_of(text, resolved=spoken, duration_s=8.0, measured=track_of("happy"))
+    assert got.kind == "requested"
+    np.testing.assert_array_equal(got.probs[:5], spoken.probs)
+    np.testing.assert_array_equal(got.vad[8], spoken.vad[4])
+    with pytest.raises(RequestError, match=rf"by the {needs} recognizer: hand .* `resolved`.*va\("):
+        track_of(text)
 
 
 def test_emotion_condition_follows_the_contract():
