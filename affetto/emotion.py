@@ -1,5 +1,6 @@
 """The emotion types that cross folder borders: labels, VAD, EmotionEmbedding, EmotionTrack."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -57,6 +58,45 @@ class EmotionEmbedding:
                 f"EmotionEmbedding needs mean (D,) and log_var (D,); "
                 f"got {self.mean.shape} and {self.log_var.shape}"
             )
+
+    def sample(self, rng: np.random.Generator, *, num: int) -> Array:
+        """(num, D) draws; the same generator state gives the same draws."""
+        noise = rng.standard_normal((num, self.mean.size), dtype=np.float32)
+        drawn: Array = self.mean + np.exp(0.5 * self.log_var) * noise
+        return drawn
+
+    def distance(self, other: "EmotionEmbedding") -> float:
+        """The 2-Wasserstein distance, see `affetto.gaussian.wasserstein`."""
+        import torch  # kept from the top: a request is parsed without loading torch
+
+        from affetto.gaussian import wasserstein
+
+        rows = (self.mean, self.log_var, other.mean, other.log_var)
+        return float(wasserstein(*(torch.from_numpy(row).double() for row in rows)))
+
+
+def fuse(embeddings: Sequence[EmotionEmbedding | None]) -> EmotionEmbedding:
+    """The product of what several cues say; see `affetto.gaussian.product_of_experts`.
+
+    Args:
+        embeddings: of one width; a cue that is missing is None and drops out.
+
+    Raises:
+        ValueError: all are missing.
+    """
+    import torch
+
+    from affetto.gaussian import product_of_experts
+
+    present = [embedding for embedding in embeddings if embedding is not None]
+    if not present:
+        raise ValueError("there is nothing to fuse: every embedding is missing")
+    mean, log_var = product_of_experts(
+        torch.from_numpy(np.stack([one.mean for one in present])),
+        torch.from_numpy(np.stack([one.log_var for one in present])),
+        torch.ones(len(present), dtype=torch.bool),
+    )
+    return EmotionEmbedding(mean.numpy(), log_var.numpy())
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,31 @@
-"""The bank: where labels, VAD points and embeddings meet, and where a request becomes a track."""
+"""The bank: the shared space by its names, and where a request becomes a track in it."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from affetto.emotion import EMBEDDING_DIM, LABEL_VAD, LABELS, Array, EmotionTrack
+from affetto.emotion import LABELS, EmotionTrack
+from affetto.emotion_bank.space import (
+    ANCHOR_SPREAD,
+    ANCHORS,
+    LABEL_SCALE,
+    decode,
+    decode_arrays,
+    embed,
+    embed_tensors,
+    priors,
+    probs_from_vad,
+)
 from affetto.errors import RequestError
 from affetto.request import Auto, EmotionRequest, FreeText, Like, Mixture, Point, Timeline
 
 Double = NDArray[np.float64]
 
-# How far ratings of one emotion scatter around its anchor, per axis (standard deviation). A design
-# choice near the scatter of single raters in Russell & Mehrabian 1977; not fitted.
-ANCHOR_SPREAD = 0.25
-ANCHORS: Array = np.asarray([LABEL_VAD[label] for label in LABELS], dtype=np.float32)  # (11, 3)
-LOG_VAR_RANGE = (-8.0, 4.0)
-_FIRST_PROB = 3
-_FIRST_SPARE = _FIRST_PROB + len(LABELS)
+__all__ = (
+    "ANCHORS", "ANCHOR_SPREAD", "LABEL_SCALE", "decode", "decode_arrays", "embed", "embed_tensors",
+    "priors", "probs_from_vad", "request_to_track",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,63 +103,6 @@ def _unresolved(request: EmotionRequest) -> str:
         "track in as `resolved`, or use labels (sad:0.6+calm:0.4), va(valence,arousal) or a "
         "timeline"
     )
-
-
-def embed(vad: ArrayLike, probs: ArrayLike, vad_var: ArrayLike) -> tuple[Array, Array]:
-    """Place VAD and label probabilities in the shared space.
-
-    This is not learned yet: the 16 dimensions are a fixed, readable layout (0..2 VAD, 3..13 label
-    probabilities, 14..15 unused). It holds exactly what its inputs hold and nothing more.
-
-    Args:
-        vad: (T, 3) in [-1, 1].
-        probs: (T, 11), rows sum to 1.
-        vad_var: (T, 3) variances of vad, >= 0.
-
-    Returns:
-        mean (T, 16) and log_var (T, 16), float32. The log variances are those of VAD and of a
-        yes/no label, p (1 - p), clamped to [-8, 4]; unused dimensions are 0 with variance 1.
-    """
-    values = np.concatenate([np.asarray(vad), np.asarray(probs)], axis=1)  # (T, 14)
-    shares = np.asarray(probs, dtype=np.float64)
-    variances = np.concatenate([np.asarray(vad_var), shares * (1.0 - shares)], axis=1)  # (T, 14)
-    low, high = LOG_VAR_RANGE
-    mean = np.zeros((len(values), EMBEDDING_DIM), dtype=np.float32)
-    log_var = np.zeros_like(mean)
-    mean[:, :_FIRST_SPARE] = values
-    log_var[:, :_FIRST_SPARE] = np.log(np.clip(variances, np.exp(low), np.exp(high)))
-    return mean, log_var
-
-
-def probs_from_vad(vad: ArrayLike, var: ArrayLike) -> Array:
-    """Label probabilities of an uncertain VAD point: the posterior under equal priors.
-
-    Every label is a round Gaussian of `ANCHOR_SPREAD` about its anchor, so label k has weight
-    N(vad; anchor_k, var + spread^2). The larger the variance, the flatter the answer; an axis with
-    infinite variance does not count.
-
-    Args:
-        vad: (..., 3) valence, arousal, dominance in [-1, 1].
-        var: (..., 3) variances of the same, >= 0, infinite where an axis is not known.
-
-    Returns:
-        (..., 11) float32 over `LABELS`, rows sum to 1.
-
-    Raises:
-        ValueError: wrong shapes, non-finite vad, or a variance that is negative or NaN.
-    """
-    point, spread = np.broadcast_arrays(
-        np.asarray(vad, dtype=np.float64), np.asarray(var, dtype=np.float64)
-    )
-    if point.ndim == 0 or point.shape[-1] != 3:
-        raise ValueError(f"vad and var must be (..., 3), got {np.shape(vad)} and {np.shape(var)}")
-    if not np.isfinite(point).all() or not (spread >= 0).all():
-        raise ValueError("vad must be finite and var >= 0 (infinite for an unknown axis)")
-    difference = point[..., None, :] - ANCHORS  # (..., 11, 3)
-    logits = -0.5 * (difference**2 / (spread[..., None, :] + ANCHOR_SPREAD**2)).sum(axis=-1)
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))  # (..., 11)
-    probs: Array = (weights / weights.sum(axis=-1, keepdims=True)).astype(np.float32)
-    return probs
 
 
 def _state(target: Mixture | Point) -> _State:

@@ -6,12 +6,18 @@ from affetto.conditioning.emotion import emotion_condition
 from affetto.emotion import EMBEDDING_DIM, LABEL_VAD, LABELS
 from affetto.emotion_bank.bank import (
     ANCHORS,
-    LOG_VAR_RANGE,
+    LABEL_SCALE,
+    decode,
+    decode_arrays,
     embed,
+    embed_tensors,
+    priors,
     probs_from_vad,
     request_to_track,
 )
+from affetto.emotion_bank.space import LABEL_SPREAD
 from affetto.errors import RequestError
+from affetto.gaussian import LOG_VAR_RANGE
 from affetto.request import parse_request
 
 
@@ -60,16 +66,75 @@ def test_probs_refuse_nonsense(vad, var):
         probs_from_vad(vad, var)
 
 
+def random_states(count, seed=0):
+    rng = np.random.default_rng(seed)
+    vad, probs = rng.uniform(-1, 1, (count, 3)), rng.dirichlet(np.ones(11), count)
+    return vad, probs, rng.uniform(0.01, 1.0, (count, 3))
+
+
 def test_embed_is_the_documented_layout():
-    rng = np.random.default_rng(0)
-    vad, probs = rng.uniform(-1, 1, (5, 3)), rng.dirichlet(np.ones(11), 5)
-    mean, log_var = embed(vad, probs, np.full((5, 3), 0.25))
+    vad, probs, var = random_states(5)
+    mean, log_var = embed(vad, probs, var)
     assert mean.shape == log_var.shape == (5, EMBEDDING_DIM)
-    np.testing.assert_allclose(mean, np.concatenate([vad, probs, np.zeros((5, 2))], 1), atol=1e-7)
-    np.testing.assert_allclose(log_var[:, :3], np.log(0.25), atol=1e-6)
+    spare = np.zeros((5, 2))
+    np.testing.assert_allclose(mean, np.hstack([vad, LABEL_SCALE * probs, spare]), atol=1e-6)
+    np.testing.assert_allclose(log_var[:, :3], np.log(var), atol=1e-6)
     np.testing.assert_array_equal(log_var[:, 14:], 0)
-    extreme = embed(np.zeros((1, 3)), np.eye(11)[:1], [[0.0, 1e9, 1.0]])[1]
-    np.testing.assert_allclose(extreme[0, :2], LOG_VAR_RANGE, atol=1e-6)
+    certain = embed(np.zeros((1, 3)), np.eye(11)[:1], [[0.0, 1e9, 1.0]])[1]
+    np.testing.assert_allclose(certain[0, :2], LOG_VAR_RANGE, atol=1e-6)
+    np.testing.assert_allclose(certain[0, 3:14], 2 * np.log(LABEL_SCALE * LABEL_SPREAD), atol=1e-6)
+
+
+def test_embed_of_tensors_is_the_same_and_differentiable():
+    states = [torch.from_numpy(rows).requires_grad_() for rows in random_states(4)]
+    mean, log_var = embed_tensors(*states)
+    for got, want in zip((mean, log_var), embed(*random_states(4)), strict=True):
+        np.testing.assert_array_equal(got.detach().float().numpy(), want)
+    (mean.sum() + log_var.sum()).backward()
+    assert all((state.grad != 0).any() for state in states)
+    for place in range(4):
+        one = embed_tensors(*(state[place] for state in states))[0]
+        torch.testing.assert_close(one, mean[place])
+
+
+def test_decode_inverts_embed():
+    vad, probs, var = random_states(50)
+    for got, want in zip(decode_arrays(*embed(vad, probs, var)), (probs, vad, var), strict=True):
+        np.testing.assert_allclose(got, want, atol=2e-6)
+
+
+def test_decode_of_any_point_is_a_distribution():
+    mean = torch.randn(64, EMBEDDING_DIM, generator=torch.Generator().manual_seed(0))
+    mean.requires_grad_()
+    probs, vad, vad_var = decode(mean, torch.zeros_like(mean))
+    torch.testing.assert_close(probs.sum(dim=-1), torch.ones(64))
+    assert probs.min() >= 0
+    assert vad.abs().max() <= 1
+    assert (vad_var == 1).all()
+    probs[:, 0].sum().backward()
+    assert (mean.grad != 0).any()
+
+
+def test_priors_are_far_apart_and_ordered_by_vad():
+    mean = priors()[0].double()
+    upper = np.triu_indices(11, 1)
+    distances = torch.cdist(mean, mean).numpy()[upper]
+    apart = torch.cdist(*[torch.from_numpy(ANCHORS).double()] * 2).numpy()[upper]
+    assert np.corrcoef(distances, apart)[0, 1] > 0.98
+    cosines = torch.nn.functional.cosine_similarity(mean[:, None], mean[None], dim=-1)
+    assert cosines.numpy()[upper].max() < 0.41
+    for index, label in enumerate(LABELS):
+        track = track_of(label)
+        np.testing.assert_allclose(track.mean[0], mean[index], atol=1e-6)
+
+
+def test_request_to_track_to_labels():
+    for label in LABELS:
+        track = track_of(label)
+        probs, vad, _ = decode_arrays(track.mean, track.log_var)
+        np.testing.assert_allclose(probs, track.probs, atol=1e-6)
+        np.testing.assert_allclose(vad, track.vad, atol=1e-6)
+        assert LABELS[probs[0].argmax()] == label
 
 
 @pytest.mark.parametrize("label", LABELS)
