@@ -1,112 +1,20 @@
-"""From the emotion words of other systems to our eleven canonical labels.
+"""From the emotion words of other systems to our eleven canonical labels, and back.
 
 Each native taxonomy has one constant matrix: non-negative, rows sum to 1. It maps probabilities,
-never logits. Only the one-to-one rows are facts; the splits (tense, amusement, awe, contentment,
-the quadrants) are our design choices, not measured. A label that a taxonomy cannot say comes out
-as 0, which there means "not known" rather than "absent".
+never logits. A label that a taxonomy cannot say comes out as 0, which there means "not known"
+rather than "absent" (`known_labels`). The way back, for a generator that needs native words, keeps
+one-to-one words and renders every other label by the words whose mixture lies nearest in VAD.
 """
+
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from affetto.emotion import LABELS
+from affetto.emotion import LABEL_VAD, LABELS
+from affetto.recognizers.label_tables import TABLES
 
-Row = dict[str, float]
-
-# Native label -> shares of canonical labels; the order of a table is the order of its columns.
-TABLES: dict[str, dict[str, Row]] = {
-    # Video2Music (Kang, Poria and Herremans 2023): CLIP's six words.
-    "video2music6": {
-        "exciting": {"excited": 1.0},
-        "fearful": {"fearful": 1.0},
-        "tense": {"fearful": 0.5, "angry": 0.5},
-        "sad": {"sad": 1.0},
-        "relaxing": {"calm": 1.0},
-        "neutral": {"neutral": 1.0},
-    },
-    # Ekman's six and neutral, in our order; readers of corpora bring their columns into it.
-    "ekman7": {
-        "neutral": {"neutral": 1.0},
-        "happy": {"happy": 1.0},
-        "sad": {"sad": 1.0},
-        "angry": {"angry": 1.0},
-        "fearful": {"fearful": 1.0},
-        "disgusted": {"disgusted": 1.0},
-        "surprised": {"surprised": 1.0},
-    },
-    # The six of Ekman 1992 without neutral, and the seven with contempt.
-    "ekman6": {
-        "happy": {"happy": 1.0},
-        "sad": {"sad": 1.0},
-        "angry": {"angry": 1.0},
-        "fearful": {"fearful": 1.0},
-        "disgusted": {"disgusted": 1.0},
-        "surprised": {"surprised": 1.0},
-    },
-    "ekman8": {
-        "neutral": {"neutral": 1.0},
-        "happy": {"happy": 1.0},
-        "sad": {"sad": 1.0},
-        "angry": {"angry": 1.0},
-        "fearful": {"fearful": 1.0},
-        "disgusted": {"disgusted": 1.0},
-        "surprised": {"surprised": 1.0},
-        "contemptuous": {"contemptuous": 1.0},
-    },
-    # RAVDESS (Livingstone and Russo 2018), by its emotion codes 01..08.
-    "ravdess8": {
-        "neutral": {"neutral": 1.0},
-        "calm": {"calm": 1.0},
-        "happy": {"happy": 1.0},
-        "sad": {"sad": 1.0},
-        "angry": {"angry": 1.0},
-        "fearful": {"fearful": 1.0},
-        "disgust": {"disgusted": 1.0},
-        "surprised": {"surprised": 1.0},
-    },
-    # FER+ (Barsoum et al. 2016), the eight emotion columns of its vote table.
-    "ferplus8": {
-        "neutral": {"neutral": 1.0},
-        "happiness": {"happy": 1.0},
-        "surprise": {"surprised": 1.0},
-        "sadness": {"sad": 1.0},
-        "anger": {"angry": 1.0},
-        "disgust": {"disgusted": 1.0},
-        "fear": {"fearful": 1.0},
-        "contempt": {"contemptuous": 1.0},
-    },
-    # MEAD (Wang et al. 2020).
-    "mead8": {
-        "neutral": {"neutral": 1.0},
-        "angry": {"angry": 1.0},
-        "contempt": {"contemptuous": 1.0},
-        "disgusted": {"disgusted": 1.0},
-        "fear": {"fearful": 1.0},
-        "happy": {"happy": 1.0},
-        "sad": {"sad": 1.0},
-        "surprised": {"surprised": 1.0},
-    },
-    # Our own eleven.
-    "canonical11": {label: {label: 1.0} for label in LABELS},
-    # Mikels et al. 2005, alphabetical as in EmoSet.
-    "mikels8": {
-        "amusement": {"excited": 0.6, "happy": 0.4},
-        "anger": {"angry": 1.0},
-        "awe": {"tender": 0.7, "surprised": 0.3},
-        "contentment": {"calm": 0.7, "happy": 0.3},
-        "disgust": {"disgusted": 1.0},
-        "excitement": {"excited": 1.0},
-        "fear": {"fearful": 1.0},
-        "sadness": {"sad": 1.0},
-    },
-    # Russell's quadrants as in EMOPIA: valence and arousal +/+, -/+, -/-, +/-.
-    "va_quadrants": {
-        "Q1": {"happy": 0.5, "excited": 0.5},
-        "Q2": {"angry": 0.5, "fearful": 0.5},
-        "Q3": {"sad": 1.0},
-        "Q4": {"calm": 0.5, "tender": 0.5},
-    },
-}
+Row = NDArray[np.float64]
 NATIVE_LABELS: dict[str, tuple[str, ...]] = {name: tuple(table) for name, table in TABLES.items()}
 
 
@@ -140,12 +48,67 @@ def to_canonical(taxonomy: str, probs: ArrayLike) -> NDArray[np.float32]:
     Raises:
         ValueError: unknown taxonomy or a last axis that is not N.
     """
-    native = np.asarray(probs, dtype=np.float32)
-    weights = matrix(taxonomy)  # (N, 11)
-    if native.ndim == 0 or native.shape[-1] != len(weights):
+    return _mapped(probs, matrix(taxonomy), f"{taxonomy} has", NATIVE_LABELS[taxonomy])
+
+
+@cache
+def inverse_matrix(taxonomy: str) -> NDArray[np.float32]:
+    """The (11 canonical, N native) matrix of the way back; rows sum to 1.
+
+    A label for which there are words of their own goes to them in equal shares. Any other goes to
+    the mixture of native words whose VAD, the mean of the labels' anchors, is nearest to its own.
+
+    Raises:
+        ValueError: unknown taxonomy.
+    """
+    forward = matrix(taxonomy).astype(np.float64)  # (N, 11)
+    anchors = np.asarray([LABEL_VAD[label] for label in LABELS])  # (11, 3)
+    own = (forward == 1.0).astype(np.float64)  # words that mean one label alone
+    rows = [
+        own[:, column] / own[:, column].sum()
+        if own[:, column].any()
+        else _nearest_mixture(forward @ anchors, anchors[column])
+        for column in range(len(LABELS))
+    ]
+    back: NDArray[np.float32] = np.stack(rows).astype(np.float32)
+    back.flags.writeable = False
+    return back
+
+
+def from_canonical(taxonomy: str, probs: ArrayLike) -> NDArray[np.float32]:
+    """Say canonical probabilities in the words of another system.
+
+    Args:
+        taxonomy: a name in `NATIVE_LABELS`.
+        probs: (..., 11) over `affetto.emotion.LABELS`; a row sum is kept.
+
+    Returns:
+        (..., N) float32 in the order of `NATIVE_LABELS[taxonomy]`.
+
+    Raises:
+        ValueError: unknown taxonomy or a last axis that is not 11.
+    """
+    return _mapped(probs, inverse_matrix(taxonomy), "there are", LABELS)
+
+
+def _mapped(
+    probs: ArrayLike, weights: NDArray[np.float32], there_are: str, names: tuple[str, ...]
+) -> NDArray[np.float32]:
+    given = np.asarray(probs, dtype=np.float32)
+    if given.ndim == 0 or given.shape[-1] != len(weights):
         raise ValueError(
-            f"{taxonomy} has {len(weights)} labels ({', '.join(NATIVE_LABELS[taxonomy])}); "
-            f"got probabilities of shape {native.shape}"
+            f"{there_are} {len(weights)} labels ({', '.join(names)}); "
+            f"got probabilities of shape {given.shape}"
         )
-    mapped: NDArray[np.float32] = native @ weights  # (..., 11)
+    mapped: NDArray[np.float32] = given @ weights
     return mapped
+
+
+def _nearest_mixture(places: NDArray[np.float64], wanted: NDArray[np.float64]) -> Row:
+    """Weights (N,) >= 0 with sum 1 whose mixture of `places` (N, 3) is nearest to `wanted` (3,)."""
+    from scipy.optimize import nnls
+
+    strict = 1e3  # holds the sum at 1
+    equations = np.vstack([places.T, np.full(len(places), strict)])
+    weights: Row = nnls(equations, np.append(wanted, strict))[0]
+    return weights / weights.sum()

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from affetto.emotion import LABELS
-from affetto.recognizers.taxonomy import NATIVE_LABELS, matrix, to_canonical
+from affetto.recognizers.taxonomy import (
+    NATIVE_LABELS,
+    from_canonical,
+    inverse_matrix,
+    known_labels,
+    matrix,
+    to_canonical,
+)
 from affetto.vad import to_vad
 
 
@@ -41,8 +48,48 @@ def test_any_leading_shape_keeps_row_sums():
     np.testing.assert_allclose(mapped[1, 3], to_canonical("mikels8", probs[1, 3]), atol=1e-6)
 
 
+@pytest.mark.parametrize("taxonomy", NATIVE_LABELS)
+def test_the_way_back_is_stochastic_and_keeps_words_of_one_label(taxonomy):
+    back, there = inverse_matrix(taxonomy), matrix(taxonomy)
+    assert back.shape == there.T.shape
+    assert (back >= 0).all()
+    np.testing.assert_allclose(back.sum(axis=1), 1.0, atol=1e-6)
+    said = [label for label, row in zip(LABELS, there.T, strict=True) if (row == 1).any()]
+    for label in said:
+        one_hot = np.eye(len(LABELS))[LABELS.index(label)]
+        again = to_canonical(taxonomy, from_canonical(taxonomy, one_hot))
+        np.testing.assert_allclose(again, one_hot, atol=1e-6)
+
+
+def test_video2music_gets_its_own_words():
+    words = NATIVE_LABELS["video2music6"]
+    said = {
+        label: words[row.argmax()]
+        for label, row in zip(LABELS, inverse_matrix("video2music6"), strict=True)
+    }
+    assert said == {
+        "neutral": "neutral", "happy": "exciting", "sad": "sad", "angry": "tense",
+        "fearful": "fearful", "disgusted": "tense", "surprised": "exciting",
+        "contemptuous": "tense", "calm": "relaxing", "excited": "exciting", "tender": "neutral",
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=r"there are 11 labels \(neutral.*got .* \(6,\)"):
+        from_canonical("video2music6", np.ones(6))
+
+
+def test_known_labels_are_those_a_taxonomy_can_say():
+    assert sum(known_labels("ekman6")) == 6
+    assert [LABELS[i] for i in np.flatnonzero(~np.asarray(known_labels("ravdess8")))] == [
+        "contemptuous", "excited", "tender",
+    ]  # fmt: skip
+    assert all(known_labels("canonical11"))
+    assert len(NATIVE_LABELS["jamendo_moods30"]) == 30
+    assert "boredom" in NATIVE_LABELS["emodb7"]
+    assert len(NATIVE_LABELS["cremad6"]) == 6
+    assert len(NATIVE_LABELS["gems9"]) == 9
+
+
 def test_unknown_taxonomy_lists_names():
-    with pytest.raises(ValueError, match=r"'plutchik': .* mikels8, va_quadrants"):
+    with pytest.raises(ValueError, match=r"'plutchik': .* mikels8, va_quadrants, gems9"):
         to_canonical("plutchik", np.ones(8))
 
 
