@@ -10,6 +10,7 @@ from affetto.errors import ConfigError
 
 # name -> (module, its configuration dataclass)
 RECIPES = {
+    "embedder": ("affetto.train.embedder", "EmbedderRecipe"),
     "music_chords": ("affetto.train.music_chords", "ChordsRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
 }

@@ -1,0 +1,239 @@
+"""Whatever was heard, seen, read or asked becomes one Gaussian in the bank's space.
+
+A modality brings 18 numbers: the 11 canonical probabilities, valence, arousal and dominance, the
+logs of their variances, and the confidence. Nothing else of a recording reaches the space, so what
+a voice or a face tells about who it is has no way in but through the judgement itself.
+
+One block of attention over the modalities present (Vaswani et al. 2017) weighs them in sight of
+each other: a weight and a small correction a modality. They are joined as a product of experts
+(Hinton 2002), as in the multimodal variational autoencoder of Wu and Goodman 2018, but with learned
+weights, after the logarithmic opinion pool of Genest and Zidek 1986; valence, arousal and dominance
+by precision. DICE-Talk (Tan et al. 2025) attends over raw features instead. Letters: B items,
+M modalities of an item, D = 16 embedding dimensions, W width.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+
+from affetto.attention import attend
+from affetto.emotion import LABELS
+from affetto.emotion_bank.space import embed_tensors
+from affetto.weights import Weights, fill, load_weights
+
+MODALITIES = ("voice", "face", "motion", "scene", "text", "request")
+TOKEN_WIDTH = len(LABELS) + 7
+# Which labels the modality's recognizer can say at all, in the order of LABELS: voice has no
+# contemptuous, excited, tender; face and motion no calm, excited, tender.
+KNOWN: dict[str, tuple[bool, ...]] = {
+    "voice": tuple(label not in ("contemptuous", "excited", "tender") for label in LABELS),
+    "face": tuple(label not in ("calm", "excited", "tender") for label in LABELS),
+    "motion": tuple(label not in ("calm", "excited", "tender") for label in LABELS),
+    "scene": (True,) * len(LABELS),
+    "text": (True,) * len(LABELS),
+    "request": (True,) * len(LABELS),
+}
+LOWEST_PROB = 1e-3  # a recognizer's certainty beyond this is not believed
+LOWEST_VAR = 1e-3
+WIDE_VAR = 1.0  # of the embedding where nothing is known
+# Confidence in all, at which what was judged and "nothing is known" count alike.
+HALF_KNOWN = 0.005
+_UNSAYABLE = -30.0
+
+
+class Judgement(Protocol):
+    """What a recognizer's `Reading` has of interest here; see `affetto.recognizers.reading`."""
+
+    @property
+    def probs(self) -> Tensor:
+        """(B, 11)."""
+
+    @property
+    def vad(self) -> Tensor:
+        """(B, 3)."""
+
+    @property
+    def vad_var(self) -> Tensor:
+        """(B, 3)."""
+
+    @property
+    def confidence(self) -> Tensor:
+        """(B,)."""
+
+
+@dataclass(frozen=True)
+class EmbedderConfig:
+    """Size of the network."""
+
+    width: int = 32
+    num_heads: int = 4
+
+
+class CrossModalEmbedder(nn.Module):
+    """Tokens of any modalities -> Gaussian; any may be missing, their order does not matter."""
+
+    def __init__(self, config: EmbedderConfig) -> None:
+        """Begin as the plain product of experts: weights 1, corrections 0."""
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.register_buffer(
+            "known", torch.tensor([KNOWN[name] for name in MODALITIES]), persistent=False
+        )
+        self.inputs = nn.Linear(TOKEN_WIDTH + 2 * len(LABELS), width)
+        self.modality = nn.Embedding(len(MODALITIES), width)
+        self.norm_attention = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.joined = nn.Linear(width, width)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        self.norm_heads = nn.LayerNorm(width)
+        self.heads = nn.Linear(width, 1 + len(LABELS) + 3)
+        nn.init.zeros_(self.heads.weight)
+        nn.init.zeros_(self.heads.bias)
+
+    def forward(
+        self, tokens: Tensor, modality: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Embed a batch; gradients flow to `tokens`.
+
+        Args:
+            tokens: (B, M, 18) from `token`.
+            modality: (B, M) long, places in `MODALITIES`.
+            mask: (B, M) bool, False where a modality is missing; all present if not given. An item
+                without any is neutral with variance `WIDE_VAR`.
+
+        Returns:
+            mean (B, 16) and log_var (B, 16), in the coordinates of `affetto.emotion_bank.space`.
+        """
+        present = _present(tokens, mask)
+        weights, corrections, log_factor = self._judge(tokens, modality, present)
+        probs, vad, log_vad_var, confidence = tokens.split((len(LABELS), 3, 3, 1), dim=-1)
+        known = self._known(modality)
+        there = present[..., None] * confidence / (confidence + HALF_KNOWN)  # (B, M, 1)
+        evidence = there * weights * (_centred_logs(probs, known) + corrections) * known
+        sayable = (known * present[..., None]).amax(dim=1)  # (B, 11)
+        logits = evidence.sum(dim=1) + _UNSAYABLE * (1.0 - sayable)
+        precision = there * torch.exp(log_factor - log_vad_var)  # (B, M, 3)
+        total = precision.sum(dim=1)  # (B, 3)
+        nothing = (total <= 0).to(total.dtype)
+        joined_vad = (precision * vad).sum(dim=1) / (total + nothing)
+        joined_var = 1.0 / (total + nothing)
+        given = (confidence.squeeze(-1) * present).sum(dim=1, keepdim=True)  # (B, 1)
+        share = given / (given + HALF_KNOWN)
+        neutral = functional.one_hot(
+            torch.zeros(len(probs), dtype=torch.long, device=probs.device), len(LABELS)
+        )
+        mean, log_var = embed_tensors(
+            share * joined_vad,
+            share * logits.softmax(dim=-1) + (1.0 - share) * neutral,
+            joined_var,
+        )
+        return mean, torch.log(share * log_var.exp() + (1.0 - share) * WIDE_VAR)
+
+    def weights(self, tokens: Tensor, modality: Tensor, mask: Tensor | None = None) -> Tensor:
+        """How much each modality counts, (B, M), >= 0; 0 where missing. Arguments as `forward`."""
+        present = _present(tokens, mask)
+        weights, _, _ = self._judge(tokens, modality, present)
+        return weights.squeeze(-1) * present
+
+    def embed_reading(self, reading: Judgement, modality: str) -> tuple[Tensor, Tensor]:
+        """Embed a recognizer's reading alone, differentiable: mean (B, 16), log_var (B, 16).
+
+        Args:
+            reading: of B items.
+            modality: one of `MODALITIES`.
+        """
+        tokens = rearrange(
+            token(reading.probs, reading.vad, reading.vad_var, reading.confidence), "b c -> b 1 c"
+        )
+        index = torch.full(tokens.shape[:2], place(modality), device=tokens.device)
+        mean, log_var = self(tokens, index)
+        return mean, log_var
+
+    def _known(self, modality: Tensor) -> Tensor:
+        return self.get_buffer("known")[modality].float()  # (B, M, 11)
+
+    def _judge(
+        self, tokens: Tensor, modality: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Weight (B, M, 1), correction of the logits (B, M, 11), of the log precision (B, M, 3)."""
+        known = self._known(modality)
+        logs = _centred_logs(tokens[..., : len(LABELS)], known) / 4.0
+        x = self.inputs(torch.cat([tokens, logs, known], dim=-1)) + self.modality(modality)
+        q, k, v = rearrange(
+            self.qkv(self.norm_attention(x)),
+            "b m (s h d) -> s b h m d",
+            s=3,
+            h=self.config.num_heads,
+        )
+        itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
+        seen = rearrange(present > 0, "b m -> b 1 1 m") | itself
+        x = x + self.joined(rearrange(attend(q, k, v, mask=seen), "b h m d -> b m (h d)"))
+        x = x + self.mlp(self.norm_mlp(x))
+        weight, correction, log_factor = self.heads(self.norm_heads(x)).split(
+            (1, len(LABELS), 3), dim=-1
+        )
+        return torch.exp(weight.clamp(-4.0, 2.0)), correction, log_factor.clamp(-4.0, 4.0)
+
+
+def token(probs: Tensor, vad: Tensor, vad_var: Tensor, confidence: Tensor) -> Tensor:
+    """The 18 numbers of one modality, (..., 18).
+
+    Args:
+        probs: (..., 11) over `LABELS`, rows sum to 1.
+        vad: (..., 3) in [-1, 1].
+        vad_var: (..., 3), >= 0.
+        confidence: (...,) in [0, 1].
+    """
+    logs = torch.log(vad_var.clamp(min=LOWEST_VAR))
+    return torch.cat([probs, vad, logs, confidence[..., None]], dim=-1)
+
+
+def place(modality: str) -> int:
+    """Where the modality stands in `MODALITIES`.
+
+    Raises:
+        ValueError: an unknown one.
+    """
+    if modality not in MODALITIES:
+        raise ValueError(f"unknown modality {modality!r}: known are {', '.join(MODALITIES)}")
+    return MODALITIES.index(modality)
+
+
+def load_embedder(source: str | Path = "embedder") -> CrossModalEmbedder:
+    """The shipped embedder or another set of weights, in eval mode, frozen.
+
+    Raises:
+        WeightsError: unknown, damaged or of another network.
+    """
+    return build_embedder(load_weights(source))
+
+
+def build_embedder(weights: Weights) -> CrossModalEmbedder:
+    """The network of loaded weights, in eval mode, frozen."""
+    net = CrossModalEmbedder(EmbedderConfig(**weights.config))
+    fill(net, weights)
+    return net.eval().requires_grad_(False)
+
+
+def _present(tokens: Tensor, mask: Tensor | None) -> Tensor:
+    if tokens.ndim != 3 or tokens.shape[-1] != TOKEN_WIDTH:
+        raise ValueError(f"tokens must be (B, M, {TOKEN_WIDTH}), got {tuple(tokens.shape)}")
+    if mask is None:
+        return tokens.new_ones(tokens.shape[:2])
+    return mask.to(tokens.dtype)
+
+
+def _centred_logs(probs: Tensor, known: Tensor) -> Tensor:
+    """Log probabilities less their mean over the known labels, 0 for the others; (..., 11)."""
+    logs = torch.log(probs.clamp(min=LOWEST_PROB)) * known
+    middle = logs.sum(dim=-1, keepdim=True) / known.sum(dim=-1, keepdim=True)
+    return (logs - middle) * known
