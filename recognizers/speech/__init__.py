@@ -1,0 +1,1 @@
+"""A voice: waveform to emotion."""
