@@ -31,13 +31,39 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "nostalgic": ("tender", "sad"), "nostalgia": ("tender", "sad"),
 }  # fmt: skip
 
+# Two emotions at once as adverb and adjective. Neutral has no adverb.
+ADVERBS: dict[str, str] = {
+    "happily": "happy", "sadly": "sad", "angrily": "angry", "fearfully": "fearful",
+    "disgustedly": "disgusted", "contemptuously": "contemptuous", "calmly": "calm",
+    "excitedly": "excited", "tenderly": "tender",
+}  # fmt: skip
+# The seven compound emotions of C-EXPR-DB (Kollias 2023).
+COMPOUNDS: dict[str, tuple[str, str]] = {
+    "fearfully surprised": ("fearful", "surprised"),
+    "happily surprised": ("happy", "surprised"),
+    "sadly surprised": ("sad", "surprised"),
+    "disgustedly surprised": ("disgusted", "surprised"),
+    "angrily surprised": ("angry", "surprised"),
+    "sadly fearful": ("sad", "fearful"),
+    "sadly angry": ("sad", "angry"),
+}
+
 
 def labels_of(word: str) -> tuple[str, ...]:
-    """The canonical labels a word stands for in equal shares; empty for an unknown word."""
+    """The canonical labels a word stands for in equal shares; empty for an unknown word.
+
+    A compound is an adverb of `ADVERBS` and a label, such as "sadly angry".
+    """
     word = word.casefold()
+    adverb, _, label = word.partition(" ")
+    if adverb in ADVERBS and label.strip() in LABELS:
+        pair = (ADVERBS[adverb], label.strip())
+        return pair if pair[0] != pair[1] else ()
     return (word,) if word in LABELS else ALIASES.get(word, ())
 
 
 def nearest_words(word: str) -> list[str]:
     """Up to three known words spelled like `word`, nearest first."""
-    return difflib.get_close_matches(word.casefold(), (*LABELS, *ALIASES), n=3, cutoff=0.6)
+    return difflib.get_close_matches(
+        word.casefold(), (*LABELS, *ALIASES, *COMPOUNDS), n=3, cutoff=0.6
+    )

@@ -1,6 +1,7 @@
 """EmotionRequest: what a person asks for, in one grammar for command line, UI, API and batch.
 
 - `happy`, `angry:0.7`, `sad:0.6+surprised:0.4`: labels with strengths 0..1
+- `fearfully surprised`, `sadly angry:0.6`: compounds, an adverb and a label in equal shares
 - `va(-0.4,0.7)`, `vad(-0.4,0.7,0.2)`: valence, arousal, dominance in [-1, 1]
 - `0=neutral; 2.5=happy:0.9; 1:30=sad:0.5 linear`: a timeline; easing smooth, linear or step
 - `curve.csv`, `curve.json`: the same in a file (see `affetto.keyframe_file`)
@@ -190,7 +191,8 @@ def parse_request(text: str) -> EmotionRequest:
     if text.casefold().endswith(SUFFIXES):
         file = Path(text)
         return EmotionRequest(Timeline(_keyframes(read_keyframes(file), f"{file}, "), file))
-    if not _POINT.fullmatch(text) and len(text.split()) > 1 and not set(":+") & set(text):
+    many_words = len(text.split()) > 1 and not labels_of(text)
+    if not _POINT.fullmatch(text) and many_words and not set(":+") & set(text):
         return EmotionRequest(FreeText(text))
     return EmotionRequest(_target(text, _FORMS))
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,9 @@ from affetto.emotion_bank.bank import (
     probs_from_vad,
     request_to_track,
 )
+from affetto.emotion_bank.compounds import COMPOUND_NAMES, compound_scores
 from affetto.emotion_bank.space import LABEL_SPREAD
+from affetto.emotion_words import COMPOUNDS
 from affetto.errors import RequestError
 from affetto.gaussian import LOG_VAR_RANGE
 from affetto.request import parse_request
@@ -162,6 +166,30 @@ def test_mixtures_add_and_never_exceed_one():
     full = track_of("happy+excited")
     assert said(full.probs[0]) == {"happy": 0.5, "excited": 0.5}
     assert np.abs(full.vad).max() <= 1
+
+
+def test_each_compound_holds_its_two_labels_in_halves():
+    for index, (name, pair) in enumerate(COMPOUNDS.items()):
+        track = track_of(name)
+        assert said(track.probs[0]) == dict.fromkeys(pair, 0.5)
+        scores = compound_scores(track.probs[0])
+        assert COMPOUND_NAMES[index] == name
+        assert scores.argmax() == index
+        assert scores[index] == pytest.approx(1.0)
+    assert compound_scores(np.eye(11)).max() == 0
+
+
+def test_blend_sweeps_move_steadily_from_one_label_to_the_other():
+    shares = np.linspace(0, 1, 21)
+    anchors = dict(zip(LABELS, priors()[0].numpy(), strict=True))
+    for first, second in itertools.combinations(LABELS, 2):
+        requests = [f"{first}:{1 - share:.2f}+{second}:{share:.2f}" for share in shares]
+        tracks = [track_of(request, duration_s=0.5) for request in requests]
+        way = [track.mean[0] for track in tracks]
+        assert (np.diff([np.linalg.norm(row - anchors[second]) for row in way]) < 0).all()
+        assert (np.diff([np.linalg.norm(row - anchors[first]) for row in way]) > 0).all()
+        decoded = np.stack([decode_arrays(row, row)[0] for row in way])
+        assert (np.diff(decoded[:, LABELS.index(second)]) > 0).all()
 
 
 def test_point_keeps_numbers_and_infers_the_rest():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from affetto.emotion import LABELS
-from affetto.emotion_words import ALIASES
+from affetto.emotion_words import ALIASES, COMPOUNDS
 from affetto.errors import BadInput, RequestError
 from affetto.keyframe_file import MAX_KEYFRAMES
 from affetto.request import (
@@ -39,6 +39,9 @@ def one(label, strength=1.0):
         ("sad:0.6+surprised:0.4", Mixture((Share("sad", 0.6), Share("surprised", 0.4)))),
         ("joy:0.5 + Anger", Mixture((Share("happy", 0.5), Share("angry", 1.0)))),
         ("tense:0.6", Mixture((Share("fearful", 0.3), Share("angry", 0.3)))),
+        ("Fearfully  surprised", Mixture((Share("fearful", 0.5), Share("surprised", 0.5)))),
+        ("sadly angry:0.5", Mixture((Share("sad", 0.25), Share("angry", 0.25)))),
+        ("tenderly tender", FreeText("tenderly tender")),
         ("va(-0.4,0.7)", Point(-0.4, 0.7, None)),
         ("VA ( -.4 , 1e-1 )", Point(-0.4, 0.1, None)),
         ("vad(-0.4,0.7,1)", Point(-0.4, 0.7, 1.0)),
@@ -90,6 +93,15 @@ def test_every_label_and_alias_is_understood():
         assert sum(share.strength for share in target.shares) == pytest.approx(1.0)
         assert {share.label for share in target.shares} <= set(LABELS)
     assert not set(ALIASES) & set(LABELS)
+
+
+def test_the_seven_compounds_are_words_also_in_timelines():
+    for name, (first, second) in COMPOUNDS.items():
+        both = Mixture((Share(first, 0.5), Share(second, 0.5)))
+        assert parse_request(name).target == both
+        keyframes = parse_request(f"0={name}; 2={name}:0.5 linear").target.keyframes
+        assert keyframes[0].target == both
+        assert keyframes[1].easing == "linear"
 
 
 @pytest.mark.parametrize(
