@@ -113,11 +113,11 @@ class CrossModalEmbedder(nn.Module):
         Returns:
             mean (B, 16) and log_var (B, 16), in the coordinates of `affetto.emotion_bank.space`.
         """
-        present = _present(tokens, mask)
+        tokens, present = _shown(tokens, mask)
         weights, corrections, log_factor = self._judge(tokens, modality, present)
         probs, vad, log_vad_var, confidence = tokens.split((len(LABELS), 3, 3, 1), dim=-1)
         known = self._known(modality)
-        there = present[..., None] * confidence / (confidence + HALF_KNOWN)  # (B, M, 1)
+        there = _audible(tokens, present)[..., None]  # (B, M, 1)
         evidence = there * weights * (_centred_logs(probs, known) + corrections) * known
         sayable = (known * present[..., None]).amax(dim=1)  # (B, 11)
         logits = evidence.sum(dim=1) + _UNSAYABLE * (1.0 - sayable)
@@ -140,7 +140,7 @@ class CrossModalEmbedder(nn.Module):
 
     def weights(self, tokens: Tensor, modality: Tensor, mask: Tensor | None = None) -> Tensor:
         """How much each modality counts, (B, M), >= 0; 0 where missing. Arguments as `forward`."""
-        present = _present(tokens, mask)
+        tokens, present = _shown(tokens, mask)
         weights, _, _ = self._judge(tokens, modality, present)
         return weights.squeeze(-1) * present
 
@@ -174,9 +174,11 @@ class CrossModalEmbedder(nn.Module):
             s=3,
             h=self.config.num_heads,
         )
-        itself = torch.eye(tokens.shape[1], dtype=torch.bool, device=tokens.device)
-        seen = rearrange(present > 0, "b m -> b 1 1 m") | itself
-        x = x + self.joined(rearrange(attend(q, k, v, mask=seen), "b h m d -> b m (h d)"))
+        # All see themselves, and others the less the fainter they are.
+        others = 1.0 - torch.eye(tokens.shape[1], device=tokens.device)
+        faintness = torch.log(_audible(tokens, present).clamp(min=1e-12))
+        bias = rearrange(faintness, "b m -> b 1 1 m") * others
+        x = x + self.joined(rearrange(attend(q, k, v, bias=bias), "b h m d -> b m (h d)"))
         x = x + self.mlp(self.norm_mlp(x))
         weight, correction, log_factor = self.heads(self.norm_heads(x)).split(
             (1, len(LABELS), 3), dim=-1
@@ -224,12 +226,19 @@ def build_embedder(weights: Weights) -> CrossModalEmbedder:
     return net.eval().requires_grad_(False)
 
 
-def _present(tokens: Tensor, mask: Tensor | None) -> Tensor:
+def _shown(tokens: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The tokens, 0 where missing, and which are there, (B, M) of 0 and 1."""
     if tokens.ndim != 3 or tokens.shape[-1] != TOKEN_WIDTH:
         raise ValueError(f"tokens must be (B, M, {TOKEN_WIDTH}), got {tuple(tokens.shape)}")
     if mask is None:
-        return tokens.new_ones(tokens.shape[:2])
-    return mask.to(tokens.dtype)
+        return tokens, tokens.new_ones(tokens.shape[:2])
+    return torch.where(mask[..., None], tokens, 0.0), mask.to(tokens.dtype)
+
+
+def _audible(tokens: Tensor, present: Tensor) -> Tensor:
+    """How far each is there at all, (B, M) in [0, 1]: its presence, faded out near confidence 0."""
+    confidence = tokens[..., -1]
+    return present * confidence / (confidence + HALF_KNOWN)
 
 
 def _centred_logs(probs: Tensor, known: Tensor) -> Tensor:
