@@ -10,8 +10,10 @@ from affetto.errors import ConfigError
 
 # name -> (module, its configuration dataclass)
 RECIPES = {
+    "bank": ("affetto.train.bank", "BankRecipe"),
     "embedder": ("affetto.train.embedder", "EmbedderRecipe"),
     "music_chords": ("affetto.train.music_chords", "ChordsRecipe"),
+    "face_motion": ("affetto.train.face_motion", "MotionRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
 }
 CONFIGS = Path(__file__).parent.parent / "train" / "configs"
