@@ -27,6 +27,7 @@ MAX_CONFIG_BYTES = 1024 * 1024
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
+    "bank": "657e6e80e266797ea807eeb390b54930adce13b1fc68b92acd56d3dd048f06e2",
     "embedder": "a46470f1c9cb3ce56a22e299c3bfe6931e4ae5eca7ca72faa417c129ffaf2f6c",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
