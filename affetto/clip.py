@@ -1,6 +1,6 @@
 """Clip: a media file that is read lazily, in constant memory, with every limit checked first."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -117,11 +117,18 @@ class Clip:
             limits=limits,
         )
 
-    def frames(self, *, size: tuple[int, int] | None = None) -> Iterator[tuple[float, Picture]]:
+    def frames(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        wanted: Callable[[float], bool] | None = None,
+    ) -> Iterator[tuple[float, Picture]]:
         """Decode frame by frame.
 
         Args:
             size: (width, height) to scale to while converting; the displayed size if None.
+            wanted: asked with each frame's time; a frame it refuses is not converted, which saves
+                most of the time of large films, and not given out. All frames if None.
 
         Returns:
             An iterator of (seconds since the first frame, strictly rising; (H, W, 3) uint8 RGB).
@@ -134,9 +141,12 @@ class Clip:
         width, height = size or (self.width, self.height)
         if width < 1 or height < 1:
             raise ValueError(f"size must be (width, height) of at least 1, got {size}")
-        return self._decode(*((height, width) if self.rotation % 2 else (width, height)))
+        stored = (height, width) if self.rotation % 2 else (width, height)
+        return self._decode(*stored, wanted)
 
-    def _decode(self, width: int, height: int) -> Iterator[tuple[float, Picture]]:
+    def _decode(
+        self, width: int, height: int, wanted: Callable[[float], bool] | None
+    ) -> Iterator[tuple[float, Picture]]:
         scale = VideoReformatter()
         step_s, last_s = float(1 / self.fps), float("-inf")
         with open_media(self.path, limits=self.limits) as media:
@@ -151,10 +161,12 @@ class Clip:
                 time_s = max(0.0, time_s)
                 if time_s > self.limits.max_duration_s:
                     raise MediaError(f"{self.path} has a frame at {time_s:.0f} s: damaged times")
+                last_s = time_s
+                if wanted is not None and not wanted(time_s):
+                    continue
                 small = scale.reformat(
                     frame, width, height, "rgb24", interpolation=Interpolation.BILINEAR
                 )
-                last_s = time_s
                 yield time_s, np.ascontiguousarray(np.rot90(small.to_ndarray(), self.rotation))
         if last_s + 2 * step_s + 0.5 < self.last_frame_s:
             raise MediaError(
