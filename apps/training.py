@@ -15,6 +15,7 @@ RECIPES = {
     "music_chords": ("affetto.train.music_chords", "ChordsRecipe"),
     "face_motion": ("affetto.train.face_motion", "MotionRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
+    "speech_student": ("affetto.train.speech_student", "StudentRecipe"),
 }
 CONFIGS = Path(__file__).parent.parent / "train" / "configs"
 
