@@ -6,8 +6,6 @@
 import contextlib
 import dataclasses
 import importlib.util
-import os
-import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +13,10 @@ from pathlib import Path
 import soundfile
 import torch
 
+from affetto.apps.machine import free_cores, peak_rss_mb
 from affetto.apps.progress import Report, silent
 from affetto.apps.report import write_report
+from affetto.apps.resolve import resolve
 from affetto.apps.soundtrack_job import Job, Result
 from affetto.apps.soundtrack_report import report_data
 from affetto.clip import Clip
@@ -50,6 +50,7 @@ from affetto.soundtrack import Soundtrack
 from affetto.weights import SHIPPED, Weights
 
 SAMPLE_RATE = 44_100
+SAYS_LITTLE = 0.05  # mean confidence of what was asked, from which on a notice is not needed
 # --weights -> the chord set and the dynamics set
 WEIGHT_NAMES = {
     "default": ("music_chords", "music_dynamics"),
@@ -73,6 +74,11 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         options = _options(job)
         synth = choose_synth(job.soundfont)
         request = parse_request(job.emotion)
+        resolved = resolve(
+            request,
+            duration_s=clip.duration_s,
+            progress=lambda what, share: progress(what, 0.02 * share),
+        )
         folder = stack.enter_context(staged_folder(job.out))
         progress("watching the film", 0.02)
         seen = read_video_conditions(
@@ -82,7 +88,12 @@ def run(job: Job, *, progress: Report = silent) -> Result:
             progress=lambda share: progress("watching the film", 0.02 + 0.38 * share),
         )
         measured = recognize_scene(seen.conditions, duration_s=seen.duration_s)
-        wanted = request_to_track(request, duration_s=seen.duration_s, measured=commit(measured))
+        wanted = request_to_track(
+            request,
+            duration_s=seen.duration_s,
+            measured=commit(measured),
+            resolved=resolved,
+        )
         progress("composing", 0.42)
         models = models_of(job.weights)
         music = _compose(job, options, seen, wanted, models)
@@ -102,7 +113,7 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         _write_notes(music, folder)
         write_keyframes(folder / "emotion.csv", wanted)
         measured.save(folder / "measured_emotion.json")
-        result = _result(job, music, seen, mixed, models, folder, started)
+        result = _result(job, music, seen, wanted, mixed, models, folder, started)
         _write_recipe(job, request, music, models, result, folder)
         page = report_data(
             job,
@@ -123,11 +134,6 @@ def models_of(weights: str) -> MusicModels:
     """The nets for `--weights`: a folder or hub id replaces only the default chord set."""
     chords, dynamics = WEIGHT_NAMES.get(weights, (weights, WEIGHT_NAMES["default"][1]))
     return load_models(chords=chords, dynamics=dynamics)
-
-
-def free_cores() -> int:
-    """Cores of this process less those busy over the last minute, at least one."""
-    return max(1, round(len(os.sched_getaffinity(0)) - os.getloadavg()[0]))
 
 
 def _options(job: Job) -> ComposeOptions:
@@ -183,6 +189,7 @@ def _result(
     job: Job,
     music: Soundtrack,
     seen: VideoConditions,
+    wanted: EmotionTrack,
     mixed: MixReport,
     models: MusicModels,
     folder: Path,
@@ -207,14 +214,21 @@ def _result(
         seed=job.seed,
         wall_s=time.perf_counter() - started[0],
         cpu_s=time.process_time() - started[1],
-        peak_rss_mb=_peak_rss_mb(),
+        peak_rss_mb=peak_rss_mb(),
         command=job.command(),
-        notices=_notices(models, mixed, folder),
+        notices=_notices(job, wanted, models, mixed, folder),
     )
 
 
-def _notices(models: MusicModels, mixed: MixReport, folder: Path) -> tuple[str, ...]:
+def _notices(
+    job: Job, wanted: EmotionTrack, models: MusicModels, mixed: MixReport, folder: Path
+) -> tuple[str, ...]:
     notices = []
+    if wanted.confidence.mean() < SAYS_LITTLE:
+        notices.append(
+            f"What was asked, {job.emotion!r}, says little about emotion: the music stays near "
+            "neutral. Name the emotion for more."
+        )
     if not all(weights.commercial for weights in models.weights):
         notices.append(
             "Some of the weights learned from data that are not cleared for commercial use; "
@@ -230,15 +244,6 @@ def _notices(models: MusicModels, mixed: MixReport, folder: Path) -> tuple[str, 
     if mixed.silent:
         notices.append("There is nothing to hear: every part was silent.")
     return tuple(notices)
-
-
-def _peak_rss_mb() -> float:
-    """Most memory this process ever held, by the kernel's count; rusage counts parents' too."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        rows = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return float(rows["VmHWM"].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _rank(name: str) -> tuple[int, str]:
