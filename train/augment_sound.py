@@ -159,7 +159,7 @@ def _spectrum(wav: Sound) -> NDArray[np.complex128]:
 def _stretched(spectrum: NDArray[np.complex128], factor: float) -> NDArray[np.complex128]:
     """Frames read `factor` as fast, phases advanced as the sound's own frequencies say."""
     places = np.arange(0.0, spectrum.shape[1] - 1, factor)
-    before = places.astype(np.intp)
+    before = np.minimum(places.astype(np.intp), spectrum.shape[1] - 2)
     share = places - before
     size = np.abs(spectrum)
     sizes = (1 - share) * size[:, before] + share * size[:, before + 1]
