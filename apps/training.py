@@ -13,8 +13,11 @@ RECIPES = {
     "bank": ("affetto.train.bank", "BankRecipe"),
     "embedder": ("affetto.train.embedder", "EmbedderRecipe"),
     "music_chords": ("affetto.train.music_chords", "ChordsRecipe"),
+    "face": ("affetto.train.face", "FaceRecipe"),
+    "face_judge": ("affetto.train.face", "JudgeRecipe"),
     "face_motion": ("affetto.train.face_motion", "MotionRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
+    "speech": ("affetto.train.speech", "SpeechRecipe"),
     "speech_student": ("affetto.train.speech_student", "StudentRecipe"),
 }
 CONFIGS = Path(__file__).parent.parent / "train" / "configs"
