@@ -7,7 +7,46 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from affetto.apps.recognize_job import Recognition
+    from affetto.apps.score import Result as Scored
     from affetto.apps.soundtrack_job import Result
+
+
+def recognize(media: str | Path, **options: Any) -> "Recognition":  # noqa: ANN401
+    """Recognize the emotion in one film, sound, picture or text.
+
+    Args:
+        media: the file.
+        options: fields of `affetto.apps.recognize_job.Job`, such as only=("voice",), plot=Path.
+
+    Returns:
+        What was found: `.track` is the course of all together, `.rows` each judge's own.
+
+    Raises:
+        EngineError: see `affetto.errors`.
+    """
+    from affetto.apps.recognize import run
+    from affetto.apps.recognize_job import Job
+
+    answer = run(Job(media=(Path(media),), **options))
+    if answer.failed:
+        raise answer.failed[0].error
+    return answer.found[0]
+
+
+def score(media: str | Path, **options: Any) -> "Scored":  # noqa: ANN401
+    """Measure whether a recording shows the emotion that was wanted.
+
+    Args:
+        media: the file.
+        options: fields of `affetto.apps.score.Job`, such as request="sad:0.7", reference=Path.
+
+    Raises:
+        EngineError: see `affetto.errors`.
+    """
+    from affetto.apps.score import Job, run
+
+    return run(Job(media=Path(media), **options))
 
 
 def soundtrack(video: str | Path, *, out: str | Path, **options: Any) -> "Result":  # noqa: ANN401

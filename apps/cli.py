@@ -77,7 +77,8 @@ def soundtrack(
         str,
         typer.Option(
             help="auto, happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', "
-            "'0=calm; 12=excited:0.9', or a CSV/JSON file."
+            "'0=calm; 12=excited:0.9', a CSV/JSON file, 'bitter-sweet, hopeful at the end', "
+            "or like:FILE (a saved track, film, sound, picture, text)."
         ),
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same music.")] = 0,
@@ -120,9 +121,7 @@ def soundtrack(
     ] = "default",
     clip_model: Annotated[
         str | None,
-        typer.Option(
-            help="Folder or hub id of CLIP ViT-L/14-336: richer features."
-        ),
+        typer.Option(help="Folder or hub id of CLIP ViT-L/14-336: richer features."),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
@@ -158,6 +157,115 @@ def soundtrack(
     with bar(quiet=quiet) as report:
         result = run(wanted, progress=report)
     print(json.dumps(dataclasses.asdict(result), indent=2) if as_json else summary(result))
+
+
+@app.command()
+def recognize(
+    media: Annotated[
+        list[Path],
+        typer.Argument(help="Films, sounds, pictures, texts (txt, srt, vtt), or folders of them."),
+    ],
+    only: Annotated[
+        str | None, typer.Option(help="Comma-separated of voice,face,scene,text. Default: all.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=25, help="Steps a second of the course of all together.")
+    ] = 2.0,
+    window: Annotated[
+        float, typer.Option(min=0.5, max=20, help="Seconds of voice judged at once.")
+    ] = 3.0,
+    csv: Annotated[Path | None, typer.Option(help="Every step of everything judged.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="A picture (.png) of the whole.")] = None,
+    webvtt: Annotated[
+        Path | None, typer.Option(help="Subtitles (.vtt) that say the emotion.")
+    ] = None,
+    track: Annotated[
+        Path | None,
+        typer.Option(help="The course as .json or .csv; 'affetto soundtrack' takes like:FILE."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Recognize emotion in voices, faces, pictures and words; say how sure that is."""
+    from affetto.apps.progress import bar
+    from affetto.apps.recognize import run
+    from affetto.apps.recognize_job import Job, modalities
+    from affetto.apps.recognize_table import plain, table
+
+    wanted = Job(
+        media=tuple(media),
+        only=modalities(only),
+        rate_hz=rate,
+        window_s=window,
+        threads=threads,
+        csv=csv,
+        plot=plot,
+        webvtt=webvtt,
+        track=track,
+    )
+    with bar(quiet=quiet) as report:
+        answer = run(wanted, progress=report)
+    if as_json:
+        print(json.dumps(plain(answer), indent=2))
+    elif answer.found:
+        print(table(answer))
+    for failure in answer.failed:
+        print(f"affetto: {failure.error}", file=sys.stderr)
+    if answer.exit_code:
+        raise typer.Exit(answer.exit_code)
+
+
+@app.command()
+def score(
+    media: Annotated[Path, typer.Argument(help="What is scored: film, sound, picture or text.")],
+    request: Annotated[
+        str | None,
+        typer.Option(help="The emotion that was wanted, as --emotion of soundtrack takes it."),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="A saved track (.json, .csv) or other media to be like."),
+    ] = None,
+    judge: Annotated[
+        str, typer.Option(help="Who judges: all, voice, face, face-judge, scene or text.")
+    ] = "all",
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="recipe.json of what is scored. Default: the one beside it."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a report: scores.json, scores.md, plots.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON on stdout.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Measure whether media show the emotion that was wanted, with controls and intervals."""
+    from affetto.apps.progress import bar
+    from affetto.apps.score import Job, run
+    from affetto.apps.score_report import plain, table
+
+    wanted = Job(
+        media=media,
+        request=request,
+        reference=reference,
+        judge=judge,
+        recipe=recipe,
+        out=out,
+        threads=threads,
+    )
+    with bar(quiet=quiet) as report:
+        result = run(wanted, progress=report)
+    print(json.dumps(plain(result), indent=2) if as_json else table(result))
 
 
 @app.command()

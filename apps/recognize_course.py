@@ -19,13 +19,13 @@ from affetto.emotion import LABELS, EmotionTrack
 Double = NDArray[np.float64]
 LEFT, RIGHT = 0.105, 0.975
 MAX_STEPS = 700
-MOST_ROWS = 12
+MOST_FACES = 9
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
 def draw_course(figure: Any, found: Recognition) -> None:  # noqa: ANN401
     """Fill the figure, as tall as what there is to show needs."""
-    rows = found.rows[:MOST_ROWS]
+    rows = found.shown_rows(most_faces=MOST_FACES)
     strip_in = 0.95 if found.stills else 0.0
     parts = [(strip_in, _strip), (2.35, _affect), (2.1, _areas), (0.36 * len(rows) + 0.1, _rows)]
     gap_in, top_in, bottom_in = 0.52, 0.80, 0.42
@@ -177,7 +177,7 @@ def _name_area(
 
 def _rows(axes: Axes, found: Recognition) -> None:
     """One bar for everything judged, in the colour of its label, over the time it was there."""
-    rows = found.rows[:MOST_ROWS]
+    rows = found.shown_rows(most_faces=MOST_FACES)
     _frame(axes, found, "Who shows what")
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_yticks(range(len(rows)), [row_name(row) for row in rows])

@@ -8,12 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.emotion import EmotionTrack
-from affetto.provenance import WeightsRecord
+from affetto.errors import BadInput, EngineError
+from affetto.recognizers.independence import Net
 
 Modality = Literal["voice", "face", "scene", "text"]
 MODALITIES: tuple[Modality, ...] = ("voice", "face", "scene", "text")
 Kind = Literal["video", "sound", "picture", "text"]
 FUSED = "all"
+
+
+def modalities(words: str | None) -> tuple[Modality, ...]:
+    """Understand `--only voice,face`; None is all.
+
+    Raises:
+        BadInput: a word that is no modality.
+    """
+    if words is None:
+        return MODALITIES
+    asked = [word.strip().casefold() for word in words.split(",")]
+    for word in asked:
+        if word not in MODALITIES:
+            raise BadInput(f"--only {words}: {word!r} is none of {', '.join(MODALITIES)}")
+    return tuple(name for name in MODALITIES if name in asked)
 
 
 @dataclass(frozen=True)
@@ -25,9 +41,13 @@ class Job:
     rate_hz: float = 2.0
     window_s: float = 3.0
     threads: int | None = None
+    csv: Path | None = None
+    plot: Path | None = None
+    webvtt: Path | None = None
+    track: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One thing that was judged.
 
@@ -46,6 +66,11 @@ class Row:
     boxes: NDArray[np.float32] | None = None
 
     @property
+    def prominence(self) -> float:
+        """Of a face: how large and how long it is seen."""
+        return 0.0 if self.boxes is None else float(self.boxes[:, 2].sum())
+
+    @property
     def is_empty(self) -> bool:
         """Whether there was never anything to judge."""
         return not bool((self.track.confidence > 0).any())
@@ -62,7 +87,7 @@ class Recognition:
         rows: "all" first.
         missing: modality that was looked for and not there -> a sentence.
         stills: (time in seconds, (h, w, 3) uint8 RGB) a few pictures for the plot.
-        weights: the sets that judged.
+        judges: the nets that judged, by modality's order.
         wall_s: seconds it took.
     """
 
@@ -72,7 +97,7 @@ class Recognition:
     rows: tuple[Row, ...]
     missing: dict[str, str] = field(default_factory=dict)
     stills: tuple[tuple[float, NDArray[np.uint8]], ...] = ()
-    weights: tuple[WeightsRecord, ...] = ()
+    judges: tuple[Net, ...] = ()
     wall_s: float = 0.0
 
     @property
@@ -80,14 +105,19 @@ class Recognition:
         """The fused course."""
         return self.rows[0].track
 
+    def shown_rows(self, *, most_faces: int) -> tuple[Row, ...]:
+        """The rows without the faces that are smallest and shortest seen, in the same order."""
+        faces = [row for row in self.rows if row.modality == "face"]
+        first = sorted(faces, key=lambda row: -row.prominence)[:most_faces]
+        return tuple(row for row in self.rows if row.modality != "face" or row in first)
+
 
 @dataclass(frozen=True)
 class Failure:
-    """A medium that could not be read, with the sentence why and its exit code."""
+    """A medium that could not be read, and why."""
 
     file: Path
-    error: str
-    exit_code: int
+    error: EngineError
 
 
 @dataclass(frozen=True)
@@ -111,4 +141,4 @@ class Answer:
     @property
     def exit_code(self) -> int:
         """0 where all could be read, else the highest code of those that could not."""
-        return max((failure.exit_code for failure in self.failed), default=0)
+        return max((failure.error.exit_code for failure in self.failed), default=0)

@@ -11,7 +11,7 @@ from affetto.apps.report_plots import LIGHT, Axes
 from affetto.emotion import LABEL_VAD, LABELS
 
 HEIGHT_IN = 6.2
-MOST_ROWS = 9
+MOST_FACES = 6
 
 
 def draw_portrait(figure: Any, found: Recognition) -> None:  # noqa: ANN401 - matplotlib's Figure
@@ -124,7 +124,7 @@ def _plane(axes: Axes, found: Recognition) -> None:
 
 
 def _shown(found: Recognition) -> tuple[Row, ...]:
-    return found.rows[:MOST_ROWS]
+    return found.shown_rows(most_faces=MOST_FACES)
 
 
 def _row_colours() -> tuple[str, ...]:

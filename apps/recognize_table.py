@@ -36,7 +36,7 @@ def plain(answer: Answer) -> dict[str, Any]:
     return {
         "files": [_plain_recognition(found) for found in answer.found],
         "failed": [
-            {"file": str(one.file), "error": one.error, "exit_code": one.exit_code}
+            {"file": str(one.file), "error": str(one.error), "exit_code": one.error.exit_code}
             for one in answer.failed
         ],
         "skipped": [str(path) for path in answer.skipped],
@@ -68,13 +68,11 @@ def _page(found: Recognition) -> str:
     faces = sum(row.modality == "face" for row in found.rows)
     seen = f", {faces} face{'s' * (faces > 1)}" if faces else ""
     lines = [f"{found.file.name}  {found.kind}{length}{seen}", "", _line(_HEAD)]
-    shown_faces = 0
-    for row in found.rows:
-        shown_faces += row.modality == "face"
-        if row.modality != "face" or shown_faces <= MOST_FACES:
-            lines.append(_line(_summary_cells(row, found)))
-    if shown_faces > MOST_FACES:
-        lines.append(f"... and {shown_faces - MOST_FACES} more faces (--csv and --json have all)")
+    rows = found.shown_rows(most_faces=MOST_FACES)
+    lines += [_line(_summary_cells(row, found)) for row in rows if row.what not in found.missing]
+    if len(rows) < len(found.rows):
+        more = len(found.rows) - len(rows)
+        lines.append(f"... and {more} smaller faces (--csv and --json have all)")
     lines += [_line((name, "-", why)) for name, why in found.missing.items()]
     if any(row.modality == "scene" and not row.is_empty for row in found.rows):
         lines.append("(scene: what light, colour, movement and cuts may make a viewer feel)")
@@ -138,7 +136,7 @@ def _plain_recognition(found: Recognition) -> dict[str, Any]:
             _few_digits(dataclasses.asdict(part))
             for part in stretches(found.track, end_s=max(found.duration_s, 1.0))
         ],
-        "weights": [{"name": one.name, "sha256": one.sha256} for one in found.weights],
+        "judges": [{"name": one.name, "sha256": one.sha256} for one in found.judges],
         "wall_s": round(found.wall_s, 3),
     }
 

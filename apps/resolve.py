@@ -48,8 +48,9 @@ def like(file: Path, *, progress: Report = silent) -> EmotionTrack:
     """
     if file.suffix.casefold() in TRACKS:
         return _saved(file)
+    from affetto.apps.judges import Nets
     from affetto.apps.machine import free_cores
-    from affetto.apps.recognize_media import Nets, recognize_medium
+    from affetto.apps.recognize_media import recognize_medium
 
     found = recognize_medium(file, nets=Nets(), num_workers=free_cores(), progress=progress)
     if not (found.track.confidence > 0).any():

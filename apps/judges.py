@@ -1,0 +1,69 @@
+"""The judges of emotion with their weights, each loaded when it is first needed."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from affetto.apps.recognize_job import Modality
+from affetto.emotion_bank.embedder import CrossModalEmbedder, load_embedder
+from affetto.recognizers.independence import Net
+from affetto.recognizers.reading import Recognizer
+from affetto.weights import SHIPPED
+
+if TYPE_CHECKING:
+    from affetto.recognizers.speech.recognizer import SpeechRecognizer
+    from affetto.recognizers.text.recognizer import TextRecognizer
+
+
+class Nets:
+    """The judges of one run; `face_judge` takes the second face net, which is never a loss."""
+
+    def __init__(self, *, face_judge: bool = False) -> None:
+        self._face_judge = face_judge
+
+    @cached_property
+    def speech(self) -> "SpeechRecognizer":
+        """The voice's judge."""
+        from affetto.recognizers.speech.recognizer import load_speech
+
+        return load_speech()
+
+    @cached_property
+    def face(self) -> Recognizer:
+        """The face's judge."""
+        from affetto.recognizers.face.judge import load_face_judge
+        from affetto.recognizers.face.recognizer import load_face
+
+        return load_face_judge() if self._face_judge else load_face()
+
+    @cached_property
+    def text(self) -> "TextRecognizer":
+        """The words' judge."""
+        from affetto.recognizers.text.recognizer import load_text
+
+        return load_text()
+
+    @cached_property
+    def embedder(self) -> CrossModalEmbedder:
+        """What joins them."""
+        return load_embedder()
+
+    def of(self, modality: Modality) -> Recognizer | None:
+        """Who judges a modality; None for the scene, which has no weights."""
+        if modality == "scene":
+            return None
+        judges = {"voice": "speech", "face": "face", "text": "text"}
+        judge: Recognizer = getattr(self, judges[modality])
+        return judge
+
+
+def judge_nets(nets: Nets, modalities: Sequence[Modality]) -> tuple[Net, ...]:
+    """Names, fingerprints and training data of those who judge `modalities`."""
+    judges = [judge for name in modalities if (judge := nets.of(name)) is not None]
+    return tuple(Net(weights_name(one), one.fingerprint, one.trained_on) for one in judges)
+
+
+def weights_name(judge: Recognizer) -> str:
+    """The shipped name of the weights that a judge carries, else its modality."""
+    names = (name for name, digest in SHIPPED.items() if digest == judge.fingerprint)
+    return next(names, judge.modality)
