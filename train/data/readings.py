@@ -1,11 +1,11 @@
 """Cached readings: what the recognizers said of items they were not trained on.
 
 A file a modality, <folder>/<modality>.npz, with arrays of N items: probs (N, 11), vad (N, 3),
-vad_var (N, 3), confidence (N,), label (N,) place in LABELS or -1, speaker (N,) who it is, and part
-or fold (N,). They are the only thing the embedder is trained on.
+vad_var (N, 3), confidence (N,), label (N,) place in LABELS or -1, speaker (N,) who it is, key (N,)
+the item's name, and part or fold (N,). They are the only thing the embedder is trained on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ class Readings:
         label: (N,) what it is, place in LABELS, -1 where nobody said.
         person: (N,) who it is; every item its own person where that is not known.
         part: (N,) of the corpus, for example "ravdess/3", "valid" or "test".
+        key: (N,) the item's file name, text or number.
     """
 
     modality: str
@@ -41,6 +42,7 @@ class Readings:
     label: NDArray[np.int64]
     person: NDArray[np.str_]
     part: NDArray[np.str_]
+    key: NDArray[np.str_]
 
     def __len__(self) -> int:
         """How many items."""
@@ -48,13 +50,8 @@ class Readings:
 
     def where(self, chosen: NDArray[np.bool_]) -> "Readings":
         """The chosen items, (N,) bool."""
-        return Readings(
-            self.modality,
-            *(
-                getattr(self, name)[chosen]
-                for name in ("probs", "vad", "vad_var", "confidence", "label", "person", "part")
-            ),
-        )
+        names = (field.name for field in fields(self) if field.name != "modality")
+        return Readings(self.modality, *(getattr(self, name)[chosen] for name in names))
 
 
 def read_readings(folder: Path, modality: str) -> Readings:
@@ -82,6 +79,7 @@ def read_readings(folder: Path, modality: str) -> Readings:
             label=arrays["label"].astype(np.int64),
             person=np.asarray(person, dtype=np.str_),
             part=part,
+            key=np.asarray(arrays.get("key", np.arange(number)), dtype=np.str_),
         )
     except (OSError, KeyError, ValueError) as error:
         raise BadInput(f"{path} is not a file of readings: {error!r}") from error
