@@ -1,0 +1,1 @@
+"""Faces: finding them, reading them, following them through a clip."""
