@@ -34,6 +34,7 @@ SHIPPED: dict[str, str] = {
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
+    "speech": "37f82288fb0df43bbf2e5c6e331efbaa533760c73fd34a702263b2fd1aaa195d",
 }
 
 
