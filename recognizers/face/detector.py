@@ -17,6 +17,8 @@ FRAME_SIDE = 1.17  # box sides
 FRAME_SHIFT = -0.10  # the frame's centre above the box's, in box sides
 CLOSE_SIDE = 2.0  # the second look's view in sides of the first look's box
 CLOSE_PIXELS = 128
+MAX_LOOKS = 3
+SETTLED = 0.15  # a move or a logarithm of growth below which the view is right
 SURE_SCORE = 0.6  # of the second look
 TILE_OVERLAP = 0.25
 MAX_TILES = 48
@@ -52,7 +54,23 @@ class FaceDetector:
         return sorted(merged([f for f in seen if f is not None]), key=lambda face: -face.side)
 
     def look_closer(self, picture: Picture, face: FaceBox) -> FaceBox | None:
-        """The face as the close net sees it, upright and at one size; None if it sees none."""
+        """The face as the close net sees it, upright and at one size; None if it sees none.
+
+        Where it lies elsewhere in the view or has another size than expected, the view is moved
+        onto it and it is looked at once more.
+        """
+        for _ in range(MAX_LOOKS):
+            seen = self._look(picture, face)
+            if seen is None:
+                return None
+            moved = float(np.linalg.norm(seen.centre - face.centre)) / face.side
+            grown = abs(float(np.log(seen.side / face.side)))
+            face = seen
+            if max(moved, grown) < SETTLED:
+                break
+        return face
+
+    def _look(self, picture: Picture, face: FaceBox) -> FaceBox | None:
         transform = upright_square(face.centre, CLOSE_SIDE * face.side, face.roll, CLOSE_PIXELS)
         view = warped(picture, transform, CLOSE_PIXELS)
         middle = np.full(2, CLOSE_PIXELS / 2)
