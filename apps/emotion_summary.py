@@ -10,8 +10,9 @@ from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_timeline import smooth
 
 HALF_90 = 1.645  # standard deviations of a normal on each side of a 90 % interval
+LEAST_CONFIDENCE = 0.02  # below, there was nothing to judge
 # Least confidence -> how sure the judge is, in words.
-WORDS = ((0.6, "sure"), (0.35, "fairly sure"), (0.15, "unsure"), (0.02, "very unsure"))
+WORDS = ((0.6, "sure"), (0.35, "fairly sure"), (0.15, "unsure"), (LEAST_CONFIDENCE, "very unsure"))
 NOTHING = "nothing to judge"
 SHORTEST_S = 1.0  # stretches shorter than this belong to their longer neighbour
 SMOOTH_S = 0.75
@@ -71,7 +72,7 @@ def summarize(track: EmotionTrack, *, start_s: float, end_s: float) -> Stretch:
     return Stretch(
         start_s,
         end_s,
-        LABELS[top] if confidence >= WORDS[-1][0] else None,
+        LABELS[top] if confidence >= LEAST_CONFIDENCE else None,
         float(probs[top]),
         float(vad[0]),
         float(half[0]),
@@ -81,22 +82,22 @@ def summarize(track: EmotionTrack, *, start_s: float, end_s: float) -> Stretch:
     )
 
 
-def stretches(track: EmotionTrack, *, end_s: float) -> list[Stretch]:
-    """The course cut where its most probable label (smoothed) changes, from first step to end_s."""
+def stretches(track: EmotionTrack, *, start_s: float, end_s: float) -> list[Stretch]:
+    """The course cut where its most probable label (smoothed) changes, from start_s to end_s."""
     if len(track.times) < 2:
-        return [summarize(track, start_s=float(track.times[0]), end_s=end_s)]
+        return [summarize(track, start_s=start_s, end_s=end_s)]
     calm = smooth(track, width_s=SMOOTH_S)
-    label = np.where(calm.confidence >= WORDS[-1][0], calm.probs.argmax(axis=1), -1)
-    edges = _edges(track, end_s)
+    label = np.where(calm.confidence >= LEAST_CONFIDENCE, calm.probs.argmax(axis=1), -1)
+    edges = _edges(track, start_s, end_s)
     runs = _runs(label, edges)
     return [summarize(_part(track, a, b), start_s=edges[a], end_s=edges[b]) for a, b in runs]
 
 
-def _edges(track: EmotionTrack, end_s: float) -> list[float]:
-    """(T + 1,) borders between the steps: half way, the last one at end_s."""
+def _edges(track: EmotionTrack, start_s: float, end_s: float) -> list[float]:
+    """(T + 1,) borders between the steps: half way, the outer ones at start_s and end_s."""
     times = [float(time) for time in track.times]
     middles = [(one + two) / 2 for one, two in pairwise(times)]
-    return [times[0], *middles, max(end_s, times[-1])]
+    return [min(start_s, times[0]), *middles, max(end_s, times[-1])]
 
 
 def _runs(label: NDArray[np.intp], edges: list[float]) -> list[tuple[int, int]]:

@@ -133,6 +133,7 @@ def _areas(axes: Axes, found: Recognition) -> None:
         )  # fmt: skip
         _name_area(axes, found, track, label, bottom, height)
         bottom = bottom + height
+    _legend(axes, [LABELS[index] for index in _order(track) if track.probs[:, index].max() > 0.1])
     pale = 1 - strength(track.confidence)
     axes.imshow(
         np.stack([np.ones((1, len(pale)))] * 3 + [0.9 * pale[None]], axis=-1), aspect="auto",
@@ -141,6 +142,16 @@ def _areas(axes: Axes, found: Recognition) -> None:
     axes.set_xlim(0, found.duration_s)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
+
+
+def _legend(axes: Axes, labels: list[str]) -> None:
+    for label in labels:
+        axes.fill_between([], [], color=COLOURS[label], label=label)
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(LABELS), frameon=False, fontsize=7.5,
+        labelcolor=LIGHT.ink, borderaxespad=0.2, handlelength=0.9, handletextpad=0.4,
+        columnspacing=0.9,
+    )  # fmt: skip
 
 
 def _held(values: Double) -> Double:
@@ -183,8 +194,8 @@ def _rows(axes: Axes, found: Recognition) -> None:
     axes.set_yticks(range(len(rows)), [row_name(row) for row in rows])
     axes.grid(visible=False)
     for place, row in enumerate(rows):
-        end_s = found.duration_s if row.modality != "face" else float(row.track.times[-1])
-        for part in stretches(row.track, end_s=end_s):
+        start_s, end_s = found.span(row)
+        for part in stretches(row.track, start_s=start_s, end_s=end_s):
             width_s = part.end_s - part.start_s
             if part.label is None:
                 axes.plot(

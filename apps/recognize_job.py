@@ -105,6 +105,12 @@ class Recognition:
         """The fused course."""
         return self.rows[0].track
 
+    def span(self, row: Row) -> tuple[float, float]:
+        """From when to when a row speaks: a face while it is seen, all else throughout."""
+        if row.modality != "face":
+            return 0.0, self.duration_s
+        return float(row.track.times[0]), float(row.track.times[-1])
+
     def shown_rows(self, *, most_faces: int) -> tuple[Row, ...]:
         """The rows without the faces that are smallest and shortest seen, in the same order."""
         faces = [row for row in self.rows if row.modality == "face"]

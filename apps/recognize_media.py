@@ -9,6 +9,7 @@ from threading import Event
 
 import numpy as np
 
+from affetto.apps.emotion_summary import LEAST_CONFIDENCE
 from affetto.apps.judges import Nets, judge_nets
 from affetto.apps.progress import Report, silent
 from affetto.apps.recognize_job import FUSED, MODALITIES, Kind, Modality, Recognition, Row
@@ -23,13 +24,13 @@ from affetto.apps.recognize_scene import (
 from affetto.clip import Clip
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.embedder import KNOWN
-from affetto.emotion_timeline import join, shift
 from affetto.errors import BadInput
 from affetto.media_sound import Sound
 from affetto.recognizers.face.picture import SUFFIXES as PICTURES
 from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.face.timeline import FaceTimelines, recognize_faces, recognize_picture
 from affetto.recognizers.fuse import fuse
+from affetto.recognizers.speech.recognizer import recognize_speech
 from affetto.recognizers.text.recognizer import recognize_text
 from affetto.recognizers.text.sentences import read_transcript
 
@@ -52,7 +53,7 @@ FACES_HZ = 4.0  # pictures a second in which faces are looked for
 NUM_STILLS = 10
 SPEECH_HZ = 16_000
 MOST_STEPS = 40_000  # of a fused course
-PIECE_S = 120.0  # of sound that is held and judged at once
+MAX_HOP_S = 1.0  # from one window of voice to the next, half a window at most
 Told = Callable[[float], None]
 
 
@@ -130,8 +131,7 @@ def recognize_medium(
             progress=progress,
         )  # fmt: skip
     progress("joining", 0.98)
-    rate_hz = min(rate_hz, MOST_STEPS / max(1.0, gathered.duration_s))
-    fused = fuse(gathered.tracks, embedder=nets.embedder, rate_hz=rate_hz)
+    fused = _joined(gathered, nets, min(rate_hz, MOST_STEPS / max(1.0, gathered.duration_s)))
     known = np.logical_or.reduce([KNOWN[name] for name in gathered.tracks])
     rows = (Row(FUSED, None, fused, tuple(bool(can) for can in known)), *gathered.rows)
     return Recognition(
@@ -144,6 +144,14 @@ def recognize_medium(
         judges=judge_nets(nets, [name for name in MODALITIES if name in gathered.tracks]),
         wall_s=time.perf_counter() - started,
     )
+
+
+def _joined(gathered: _Gathered, nets: Nets, rate_hz: float) -> EmotionTrack:
+    """All tracks as one over the whole medium; what stands alone is left as it is."""
+    if len(gathered.tracks) > 1:
+        return fuse(gathered.tracks, embedder=nets.embedder, rate_hz=rate_hz)
+    (alone,) = gathered.tracks.values()
+    return alone.at(np.arange(int(gathered.duration_s * rate_hz + 1e-6) + 1) / rate_hz)
 
 
 def _film(
@@ -270,23 +278,13 @@ def _text(path: Path, nets: Nets) -> _Gathered:
 
 
 def _voice(clip: Clip, nets: Nets, gathered: _Gathered, window_s: float, progress: Told) -> None:
-    """The voice, piece by piece, so that memory does not grow with the length."""
-    from affetto.recognizers.speech.timeline import recognize_speech
+    def blocks() -> Iterator[Sound]:
+        for number, block in enumerate(clip.audio_blocks(sample_rate=SPEECH_HZ, channels=1)):
+            progress(min(1.0, number / clip.duration_s))
+            yield block
 
-    hop_s = window_s / 2
-    pieces: list[EmotionTrack] = []
-    for start_s, sound in _pieces(clip, hop_s):
-        track = recognize_speech(sound, window_s=window_s, hop_s=hop_s, recognizer=nets.speech)
-        pieces.append(shift(track, start_s))
-        progress(min(1.0, (start_s + PIECE_S) / clip.duration_s))
-    gathered.take("voice", join(pieces), KNOWN["voice"])
-    if not any((piece.confidence > 0).any() for piece in pieces):
+    hop_s = min(MAX_HOP_S, window_s / 2)
+    track = recognize_speech(blocks(), window_s=window_s, hop_s=hop_s, recognizer=nets.speech)
+    gathered.take("voice", track, KNOWN["voice"])
+    if not (track.confidence >= LEAST_CONFIDENCE).any():
         gathered.missing["voice"] = "no voice was heard"
-
-
-def _pieces(clip: Clip, hop_s: float) -> Iterator[tuple[float, Sound]]:
-    """(start in seconds, (S,) mono at 16 kHz), each a whole number of hops long but the last."""
-    length_s = hop_s * max(1, round(PIECE_S / hop_s))
-    blocks = clip.audio_blocks(sample_rate=SPEECH_HZ, channels=1, block_s=length_s)
-    for number, block in enumerate(blocks):
-        yield number * length_s, block[0]

@@ -12,6 +12,11 @@ from affetto.emotion import LABEL_VAD, LABELS
 
 HEIGHT_IN = 6.2
 MOST_FACES = 6
+# Where a label's name stands beside its point (points of type), so that none lie on another.
+_NAME_AT = {
+    "fearful": (-4, 3), "angry": (4, -3), "disgusted": (-4, 2), "contemptuous": (4, -6),
+    "happy": (-4, -6), "excited": (-4, 2), "surprised": (-4, -5),
+}  # fmt: skip
 
 
 def draw_portrait(figure: Any, found: Recognition) -> None:  # noqa: ANN401 - matplotlib's Figure
@@ -20,7 +25,7 @@ def draw_portrait(figure: Any, found: Recognition) -> None:  # noqa: ANN401 - ma
     head(figure, found, HEIGHT_IN)
     if found.stills:
         _photo(figure.add_axes((0.025, 0.05, 0.40, 0.80)), found)
-    _bars(figure.add_axes((0.53, 0.60, 0.445, 0.24)), found)
+    _bars(figure.add_axes((0.53, 0.60, 0.43, 0.24)), found)
     _plane(figure.add_axes((0.575, 0.075, 0.26, 0.42)), found)
 
 
@@ -98,9 +103,10 @@ def _plane(axes: Axes, found: Recognition) -> None:
     axes.axvline(0, color=LIGHT.grid, linewidth=0.8)
     for label, (valence, arousal, _) in LABEL_VAD.items():
         axes.plot(valence, arousal, ".", color=LIGHT.grid, markersize=5)
+        right, up = _NAME_AT.get(label, (4, 2))
         axes.annotate(
-            label, (valence, arousal), (3, 3), textcoords="offset points", fontsize=6.5,
-            color=LIGHT.faint,
+            label, (valence, arousal), (right, up), textcoords="offset points", fontsize=6.5,
+            color=LIGHT.faint, ha="left" if right > 0 else "right",
         )  # fmt: skip
     for row, colour in zip(_shown(found), _row_colours(), strict=False):
         if row.is_empty:
@@ -108,13 +114,16 @@ def _plane(axes: Axes, found: Recognition) -> None:
         valence, arousal = row.track.vad[0, :2].astype(float)
         wide, tall = 2 * HALF_90 * np.sqrt(row.track.vad_var[0, :2])
         axes.add_patch(
-            Ellipse((valence, arousal), wide, tall, facecolor=colour, alpha=0.10, edgecolor="none")
+            Ellipse((valence, arousal), wide, tall, fill=False, edgecolor=colour, linewidth=1.1)
         )
         axes.plot(valence, arousal, "o", color=colour, markersize=6, label=row_name(row))
     axes.set_xlim(-1, 1)
     axes.set_ylim(-1, 1)
     axes.set_xticks([-1, 0, 1], ["unpleasant", "0", "pleasant"])
     axes.set_yticks([-1, 0, 1], ["quiet", "0", "excited"])
+    for ticks, place in ((axes.get_xticklabels(), "ha"), (axes.get_yticklabels(), "va")):
+        ticks[0].set(**{place: "left" if place == "ha" else "bottom"})
+        ticks[2].set(**{place: "right" if place == "ha" else "top"})
     axes.set_aspect("equal")
     axes.legend(
         loc="upper left", bbox_to_anchor=(1.04, 1.0), frameon=False, fontsize=8,

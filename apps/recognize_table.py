@@ -82,14 +82,14 @@ def _page(found: Recognition) -> str:
 
 
 def _summary_cells(row: Row, found: Recognition) -> tuple[str, ...]:
-    start_s, end_s = _span(row, found)
+    start_s, end_s = found.span(row)
     part = summarize(row.track, start_s=start_s, end_s=end_s)
     where = f"{clock(start_s)}-{clock(end_s)}" if found.duration_s else "whole"
     return (row.what, where, *_stretch_cells(part))
 
 
 def _course(found: Recognition) -> list[str]:
-    parts = stretches(found.track, end_s=found.duration_s)
+    parts = stretches(found.track, start_s=0.0, end_s=found.duration_s)
     shown = parts[:MOST_STRETCHES]
     lines = [
         _line(("", f"{clock(part.start_s)}-{clock(part.end_s)}", *_stretch_cells(part)))
@@ -118,13 +118,6 @@ def _line(cells: tuple[str, ...]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()
 
 
-def _span(row: Row, found: Recognition) -> tuple[float, float]:
-    """A face's own time; all else covers the whole."""
-    if row.modality != "face":
-        return 0.0, found.duration_s
-    return float(row.track.times[0]), float(row.track.times[-1])
-
-
 def _plain_recognition(found: Recognition) -> dict[str, Any]:
     return {
         "file": str(found.file),
@@ -134,7 +127,7 @@ def _plain_recognition(found: Recognition) -> dict[str, Any]:
         "missing": found.missing,
         "stretches": [
             _few_digits(dataclasses.asdict(part))
-            for part in stretches(found.track, end_s=max(found.duration_s, 1.0))
+            for part in stretches(found.track, start_s=0.0, end_s=max(found.duration_s, 1.0))
         ],
         "judges": [{"name": one.name, "sha256": one.sha256} for one in found.judges],
         "wall_s": round(found.wall_s, 3),
@@ -142,7 +135,7 @@ def _plain_recognition(found: Recognition) -> dict[str, Any]:
 
 
 def _plain_row(row: Row, found: Recognition) -> dict[str, Any]:
-    start_s, end_s = _span(row, found)
+    start_s, end_s = found.span(row)
     part = summarize(row.track, start_s=start_s, end_s=end_s)
     names = ("times", "vad", "vad_var", "probs", "confidence")
     return {

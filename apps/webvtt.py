@@ -12,7 +12,7 @@ def write_webvtt(path: Path, found: Recognition) -> None:
     end_s = max(found.duration_s, float(found.track.times[-1]), 1.0)
     cues = [
         f"{_stamp(part.start_s)} --> {_stamp(part.end_s)}\n{_words(part)}\n"
-        for part in stretches(found.track, end_s=end_s)
+        for part in stretches(found.track, start_s=0.0, end_s=end_s)
         if part.label is not None and round(part.end_s, 3) > round(part.start_s, 3)
     ]
     note = "NOTE Emotion recognized by Affetto: an estimate, not a fact about a person.\n"
