@@ -27,6 +27,7 @@ MAX_CONFIG_BYTES = 1024 * 1024
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
+    "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
     "face_motion": "5b3d7ac32b49f3661ae19792d50fd37af17603746aee95f192612bf8ad82b2f7",
     "bank": "657e6e80e266797ea807eeb390b54930adce13b1fc68b92acd56d3dd048f06e2",
     "embedder": "a46470f1c9cb3ce56a22e299c3bfe6931e4ae5eca7ca72faa417c129ffaf2f6c",

@@ -13,13 +13,15 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from affetto.conditioning.semantic import lite0_network
-from affetto.recognizers.face.expression import ExpressionRecognizer
+from affetto.recognizers.face.expression import ExpressionRecognizer, filled
 from affetto.recognizers.face.judge import FaceJudge
 from affetto.recognizers.face.recognizer import FaceRecognizer
 from affetto.recognizers.metrics import accuracy, calibration_error, uar
@@ -51,7 +53,9 @@ class FaceRecipe:
     data: FaceData = field(default_factory=FaceData)
     augmentation: FaceAugmentation = field(default_factory=FaceAugmentation)
     out: str = "runs/face"
-    epochs: int = 12
+    teacher: str = ""
+    mixed: float = 0.3  # both parameters of mixup's beta distribution (Zhang et al. 2018)
+    epochs: int = 16
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     warmup_share: float = 0.08
@@ -79,7 +83,7 @@ class JudgeRecipe(FaceRecipe):
     """The judge: odd half, from nothing, another seed."""
 
     out: str = "runs/face_judge"
-    epochs: int = 24
+    epochs: int = 16
     learning_rate: float = 3e-3
     bfloat16: bool = True
     seed: int = 1
@@ -109,13 +113,13 @@ def fit(config: FaceRecipe, train: Faces, valid: Faces) -> dict[str, float]:
     out = Path(config.out)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        net = config.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = config.build()
+    if config.teacher:
+        train = taught(train, filled(net, config.teacher))
+    net = net.requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average: Average[ExpressionRecognizer] = Average(net, decay=config.average_decay)
     optimizer = torch.optim.AdamW(
-        [
-            {"params": [p for p in net.parameters() if p.ndim > 1]},
-            {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-        ],
+        _groups(net),
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
     )
@@ -137,6 +141,13 @@ def fit(config: FaceRecipe, train: Faces, valid: Faces) -> dict[str, float]:
     figures = calibrate(average.module, train, valid)
     save_model(out / "weights", average.module, config)
     return figures
+
+
+def _groups(net: ExpressionRecognizer) -> list[dict[str, Any]]:
+    """Weight decay is for kernels and matrices alone."""
+    kernels = [parameter for parameter in net.parameters() if parameter.ndim > 1]
+    rest = [parameter for parameter in net.parameters() if parameter.ndim <= 1]
+    return [{"params": kernels}, {"params": rest, "weight_decay": 0.0}]
 
 
 def _epoch(
@@ -164,10 +175,13 @@ def _epoch(
             amount=config.augmentation,
             generator=generator,
         )
+        faces, shares = mixed(
+            faces, torch.from_numpy(train.shares[rows]), config.mixed, generator=generator
+        )
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             logits = net.network(faces.to(memory_format=torch.channels_last))
         log_probs = logits.float().log_softmax(dim=-1)
-        loss = -(torch.from_numpy(train.shares[rows]) * log_probs).sum(dim=-1).mean()
+        loss = -(shares * log_probs).sum(dim=-1).mean()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(net.parameters(), config.gradient_norm)
@@ -175,6 +189,25 @@ def _epoch(
         average.update(net)
         losses.append(float(loss.detach()))
     return float(np.mean(losses))
+
+
+def taught(train: Faces, teacher: ExpressionRecognizer) -> Faces:
+    """The faces with targets half votes, half what the teacher says of them."""
+    said = np.exp(read_scores(teacher, train.pixels))
+    return dataclasses.replace(train, shares=((train.shares + said) / 2).astype(np.float32))
+
+
+def mixed(
+    faces: Tensor, shares: Tensor, amount: float, *, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Each face and its target blended with another's of the batch, one ratio for all."""
+    rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+    ratio = float(rng.beta(amount, amount))
+    other = torch.randperm(len(faces), generator=generator)
+    return (
+        ratio * faces + (1 - ratio) * faces[other],
+        ratio * shares + (1 - ratio) * shares[other],
+    )
 
 
 def calibrate(net: ExpressionRecognizer, train: Faces, valid: Faces) -> dict[str, float]:
@@ -206,16 +239,16 @@ def calibrate(net: ExpressionRecognizer, train: Faces, valid: Faces) -> dict[str
     }
 
 
-def read_scores(net: ExpressionRecognizer, pixels: np.ndarray) -> np.ndarray:
+def read_scores(net: ExpressionRecognizer, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, 8) float32 scores of faces (N, 48, 48) uint8, see `ExpressionRecognizer.scores`."""
     net.eval()
     with torch.inference_mode():
         parts = [net.scores(as_tensor(part)) for part in _batches(pixels)]
-    scores: np.ndarray = torch.cat(parts).numpy()
+    scores: NDArray[np.float32] = torch.cat(parts).numpy()
     return scores
 
 
-def as_tensor(pixels: np.ndarray) -> Tensor:
+def as_tensor(pixels: NDArray[np.uint8]) -> Tensor:
     """(N, 48, 48) uint8 -> (N, 1, 48, 48) float32 in [0, 1]."""
     return torch.from_numpy(pixels).float()[:, None] / 255.0
 
@@ -242,11 +275,11 @@ def save_model(folder: Path, net: ExpressionRecognizer, config: FaceRecipe) -> N
     )
 
 
-def _batches(pixels: np.ndarray, size: int = 128) -> list[np.ndarray]:
+def _batches(pixels: NDArray[np.uint8], size: int = 128) -> list[NDArray[np.uint8]]:
     return np.array_split(pixels, max(1, math.ceil(len(pixels) / size)))
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probs: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    probs: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return probs

@@ -84,4 +84,4 @@ def filled(recognizer: ExpressionRecognizer, source: str) -> ExpressionRecognize
     weights = load_weights(source)
     fill(recognizer, weights)
     recognizer.stamp(weights)
-    return recognizer.eval().requires_grad_(False)
+    return recognizer.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
