@@ -121,7 +121,7 @@ def _line(axes: Axes, track: EmotionTrack, mean: Double, colour: str, alpha: Dou
 
 def _areas(axes: Axes, found: Recognition) -> None:
     """Label probabilities stacked, each named where it is widest."""
-    _frame(axes, found, "How probable each emotion is")
+    _frame(axes, found, "Probability")
     track = thinned(found.track)
     edges = _edges(track, found.duration_s)
     bottom = np.zeros(len(track.times))
@@ -148,8 +148,8 @@ def _legend(axes: Axes, labels: list[str]) -> None:
     for label in labels:
         axes.fill_between([], [], color=COLOURS[label], label=label)
     axes.legend(
-        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(LABELS), frameon=False, fontsize=7.5,
-        labelcolor=LIGHT.ink, borderaxespad=0.2, handlelength=0.9, handletextpad=0.4,
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=max(1, len(labels)), frameon=False,
+        fontsize=7.5, labelcolor=LIGHT.ink, borderaxespad=0.2, handlelength=0.9, handletextpad=0.4,
         columnspacing=0.9,
     )  # fmt: skip
 
