@@ -2,10 +2,12 @@
 
 After DICE-Talk (Tan et al. 2025), whose query attends over a bank of 64 learned codes and takes
 the answer as condition of its generator. What differs: the codes lie in the shared emotion space
-and are learned by a vector quantizer, so each can be read as labels and VAD; the attention is a
-Gaussian kernel on distance rather than a product; and the query is the whole Gaussian, so that
-one that is unsure attends broadly (DICE-Talk's released code has the mean alone). Letters: B items,
-D = 16 embedding dimensions, K codes, H heads, W width of the condition.
+and are learned by a vector quantizer, so each can be read as labels and VAD; and the query is the
+whole Gaussian (DICE-Talk's released code has the mean alone). A head takes the codes as a mixture
+of Gaussians of its own width, from which the query is a noisy sample: the weights are the posterior
+of the codes, and what goes on is the posterior mean of the place, turned, with a learned correction
+a code. A sure query passes nearly as it is, an unsure one attends broadly and is drawn to the
+codes. Letters: B items, D = 16 embedding dimensions, K codes, H heads, W width of the condition.
 """
 
 from dataclasses import dataclass, field
@@ -27,12 +29,14 @@ class BankConfig:
     """Size of the bank.
 
     Attributes:
-        quantizer: the codes.
+        quantizer: the codes; the fixed ones are the priors of the eleven emotions, in their order.
         width: W of the conditioning vector, a multiple of num_heads.
         num_heads: H.
     """
 
-    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    quantizer: QuantizerConfig = field(
+        default_factory=lambda: QuantizerConfig(num_fixed=len(LABELS))
+    )
     width: int = 64
     num_heads: int = 4
 
@@ -61,7 +65,10 @@ class EmotionBank(nn.Module):
         self.log_precision = nn.Parameter(
             torch.full((heads, size.width), FIRST_PRECISION).log()
         )  # (H, D)
-        self.values = nn.Parameter(torch.zeros(heads, size.num_codes, config.width // heads))
+        self.turns = nn.Parameter(torch.empty(heads, size.width, config.width // heads))
+        for turn in self.turns:
+            nn.init.orthogonal_(turn)
+        self.corrections = nn.Parameter(torch.zeros(heads, size.num_codes, config.width // heads))
         self.readout = nn.Linear(config.width, len(LABELS) + len(VAD_AXES))
 
     def forward(self, mean: Tensor, log_var: Tensor) -> Condition:
@@ -72,14 +79,17 @@ class EmotionBank(nn.Module):
             log_var: (B, D).
         """
         codes = self.quantizer.get_buffer("codes")  # (K, D)
-        precision = self.log_precision.exp()
-        width = 1.0 + einsum(precision, log_var.exp(), "h d, b d -> b h d")
+        precision = self.log_precision.exp()  # (H, D) of the codes
+        doubt = 1.0 + precision * log_var.exp()[:, None]  # (B, H, D)
         squares = (mean[:, None] - codes) ** 2  # (B, K, D)
-        scores = -0.5 * einsum(precision / width, squares, "b h d, b k d -> b h k")
+        scores = -0.5 * einsum(precision / doubt, squares, "b h d, b k d -> b h k")
         weights = scores.softmax(dim=-1)
-        vector = rearrange(
-            einsum(weights, self.values, "b h k, h k w -> b h w"), "b h w -> b (h w)"
+        centre = einsum(weights, codes, "b h k, k d -> b h d")
+        place = centre + (mean[:, None] - centre) / doubt
+        heads = einsum(place, self.turns, "b h d, h d w -> b h w") + einsum(
+            weights, self.corrections, "b h k, h k w -> b h w"
         )
+        vector = rearrange(heads, "b h w -> b (h w)")
         return Condition(vector, weights)
 
     def read(self, vector: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,6 @@ def tiny_bank(seed=0):
         torch.manual_seed(seed)
         config = BankConfig(QuantizerConfig(num_codes=11), width=8, num_heads=2)
         bank = EmotionBank(config).eval()
-        torch.nn.init.normal_(bank.values)
     bank.quantizer.get_buffer("codes").copy_(priors()[0])
     return bank
 
@@ -90,8 +89,21 @@ def test_dead_codes_begin_anew():
 def test_learning_is_repeatable():
     items, _ = clusters()
     assert torch.equal(learned(items)[0].codes, learned(items)[0].codes)
-    with pytest.raises(ValueError, match="6 codes need as many items, got 5"):
+    with pytest.raises(ValueError, match=r"6 codes with 0 fixed need .* got 5 and 0"):
         learned(items[:5])
+
+
+def test_fixed_codes_stay():
+    items, _ = clusters()
+    quantizer = VectorQuantizer(QuantizerConfig(num_codes=6, num_fixed=2))
+    fixed = torch.full((2, 16), 50.0)  # far from all items: never used, and yet not revived
+    quantizer.begin(items, fixed=fixed, generator=generator())
+    for _ in range(300):
+        quantizer.update(items, generator=generator())
+    assert torch.equal(quantizer.codes[:2], fixed)
+    assert quantizer.usage[:2].max() < 0.05
+    with pytest.raises(ValueError, match="with 2 fixed"):
+        quantizer.begin(items, generator=generator())
 
 
 def test_perplexity_of_one_code_and_of_all():

@@ -2,8 +2,9 @@
 
     affetto train bank data.root=../shared/data data.readings=runs/readings out=runs/bank
 
-The embedder has a recipe of its own (`affetto.train.embedder`), which is run first; without
-modalities (`modalities=[]`) it is left out and the bank learns from random requests alone. The
+The embedder has a recipe of its own (`affetto.train.embedder`), which is run first, unless its
+weights are named (`embedder_weights=embedder` for the shipped ones); without modalities
+(`modalities=[]`) there is none, and the bank learns from random requests alone. The
 codes follow the states by moving averages; the attention learns, by gradients, that labels and VAD
 can be read from its condition although its query is blurred. Goes on from out/state when it is
 there, with the same result as without a break.
@@ -22,7 +23,7 @@ from torch.nn import functional
 from affetto.emotion_bank.codes import BankConfig, EmotionBank
 from affetto.emotion_bank.embedder import load_embedder
 from affetto.emotion_bank.quantizer import perplexity
-from affetto.emotion_bank.space import decode
+from affetto.emotion_bank.space import decode, priors
 from affetto.train import embedder
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.data.emotion_population import (
@@ -47,10 +48,11 @@ class BankRecipe:
 
     model: BankConfig = field(default_factory=BankConfig)
     embedder: EmbedderRecipe = field(default_factory=EmbedderRecipe)
+    embedder_weights: str = ""  # a name or folder; empty trains them first
     data: EmbedderData = field(default_factory=EmbedderData)
     modalities: list[str] = field(default_factory=lambda: ["voice", "face", "text"])
     out: str = "runs/bank"
-    epochs: int = 20
+    epochs: int = 10
     num_steps: int = 200
     batch_size: int = 256
     num_requests: int = 8000
@@ -59,6 +61,7 @@ class BankRecipe:
     learning_rate: float = 3e-3
     warmup_share: float = 0.05
     vad_weight: float = 2.0
+    shape_weight: float = 2.0
     average_decay: float = 0.99
     seed: int = 0
     num_threads: int = 1
@@ -68,15 +71,20 @@ def run(config: BankRecipe) -> dict[str, float]:
     """Train the embedder where there are modalities, then the bank; gives the bank's figures."""
     sources, unseen = requests(config), requests(config, unseen=True)
     if config.modalities:
-        out = str(Path(config.out) / "embedder")
-        embedder.run(dataclasses.replace(config.embedder, data=config.data, out=out))
-        net = load_embedder(Path(out) / "weights")
+        net = load_embedder(config.embedder_weights or train_embedder(config))
         for name in config.modalities:
             readings = read_readings(Path(config.data.readings), name)
             apart = held_out(readings)
             sources.append(embedded(readings.where(~apart), net))
             unseen.append(embedded(readings.where(apart), net))
     return fit(config, sources, unseen)
+
+
+def train_embedder(config: BankRecipe) -> Path:
+    """Run the embedder's recipe on the same data; gives the folder of its weights."""
+    out = Path(config.out) / "embedder"
+    embedder.run(dataclasses.replace(config.embedder, data=config.data, out=str(out)))
+    return out / "weights"
 
 
 def requests(config: BankRecipe, *, unseen: bool = False) -> list[Population]:
@@ -132,23 +140,34 @@ def build(config: BankRecipe, sources: list[Population]) -> EmotionBank:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         bank = EmotionBank(config.model)
-        torch.nn.init.normal_(bank.values)
     count = 32 * config.model.quantizer.num_codes
     first = mixed(sources, count, rng=np.random.default_rng(config.seed))
-    bank.quantizer.begin(first.mean, generator=torch.Generator().manual_seed(config.seed))
+    bank.quantizer.begin(
+        first.mean,
+        fixed=priors()[0][: config.model.quantizer.num_fixed],
+        generator=torch.Generator().manual_seed(config.seed),
+    )
     return bank
 
 
 def batch_loss(
     bank: EmotionBank, batch: Population, config: BankRecipe, *, generator: torch.Generator
 ) -> Tensor:
-    """Labels (cross-entropy, nats) and VAD (squared error) read from blurred queries' condition."""
+    """What the condition of blurred queries should hold, weighed.
+
+    Labels (cross-entropy, nats), VAD (squared error), and distances as they are between the
+    embeddings, so that a generator finds in the condition what lies near in emotion.
+    """
     blur = config.blur * torch.rand(len(batch), 1, generator=generator)
     noise = torch.randn(batch.mean.shape, generator=generator)
     log_var = (batch.log_var.exp() + blur**2).log()
-    logits, vad = bank.read(bank(batch.mean + blur * noise, log_var).vector)
+    vector = bank(batch.mean + blur * noise, log_var).vector
+    logits, vad = bank.read(vector)
     labels = functional.cross_entropy(logits, batch.probs)
-    return labels + config.vad_weight * functional.mse_loss(vad, batch.vad)
+    place = functional.mse_loss(vad, batch.vad)
+    apart = torch.cdist(vector, vector) / config.model.num_heads**0.5
+    shape = functional.mse_loss(apart, torch.cdist(batch.mean, batch.mean))
+    return labels + config.vad_weight * place + config.shape_weight * shape
 
 
 @torch.no_grad()
