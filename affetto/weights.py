@@ -36,7 +36,7 @@ SHIPPED: dict[str, str] = {
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
     "speech": "37f82288fb0df43bbf2e5c6e331efbaa533760c73fd34a702263b2fd1aaa195d",
-    "text": "64dccd083a9d4046beacfbca15930588d6f95e34c6d91d2ba378c1444c0e0324",
+    "text": "ba041d943290689be9b8442120b76af645c3f2fbedf6041e558c881edccfc745",
 }
 
 

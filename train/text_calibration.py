@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from affetto.recognizers.text.network import TextNetwork, TextOutput
 from affetto.train.data.phrases import Phrases
@@ -33,11 +34,11 @@ class Told:
     asked_var: Floats
 
     @staticmethod
-    def of(place: NDArray[np.int64], outputs: Sequence[TextOutput]) -> "Told":
-        """From batches of outputs."""
-        names = [one.name for one in fields(TextOutput)]
-        arrays = [torch.cat([getattr(o, name) for o in outputs]).numpy() for name in names]
-        return Told(place, *arrays)
+    @torch.no_grad()
+    def of(place: NDArray[np.int64], net: TextNetwork, pooled: Tensor) -> "Told":
+        """Ask the net about pooled texts (N, 1152)."""
+        said = net.judge(pooled)
+        return Told(place, *(getattr(said, one.name).numpy() for one in fields(TextOutput)))
 
     @staticmethod
     def joined(parts: Sequence["Told"]) -> "Told":
