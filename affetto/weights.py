@@ -29,7 +29,7 @@ SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 SHIPPED: dict[str, str] = {
     "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
     "face_motion": "5b3d7ac32b49f3661ae19792d50fd37af17603746aee95f192612bf8ad82b2f7",
-    "bank": "657e6e80e266797ea807eeb390b54930adce13b1fc68b92acd56d3dd048f06e2",
+    "bank": "0b4930978f83576ad4755a161ff68b85ff9c616bc490bb905aa9a7435e344857",
     "embedder": "a46470f1c9cb3ce56a22e299c3bfe6931e4ae5eca7ca72faa417c129ffaf2f6c",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
