@@ -103,6 +103,7 @@ def predictions(
         "embedder, voice alone": embedded(net, test, both[:1]),
         "embedder, face alone": embedded(net, test, both[1:]),
         SHIPPED: embedded(net, test, both),
+        "embedder, rounded as in the embedding": embedded(net, test, both, fine=False),
         "embedder, faces of other clips": embedded(net, shuffled_faces(test), both),
     }
 
@@ -116,12 +117,14 @@ def shuffled_faces(votes: CremadVotes) -> CremadVotes:
     return CremadVotes(votes.names, votes.actors, votes.voice, votes.face[order], votes.both)
 
 
-def embedded(net: CrossModalEmbedder, votes: CremadVotes, shown: tuple[int, ...]) -> Shares:
+def embedded(
+    net: CrossModalEmbedder, votes: CremadVotes, shown: tuple[int, ...], *, fine: bool = True
+) -> Shares:
     batch = voted_batch(votes, np.arange(len(votes.names)))
     mask = torch.zeros_like(batch.mask)
     mask[:, list(shown)] = True
     with torch.no_grad():
-        probs, _, _ = decode(*net(batch.tokens, batch.modality(), mask))
+        probs, _, _ = decode(*net(batch.tokens, batch.modality(), mask, fine=fine))
     return normalised(np.maximum(probs[:, VOTED_PLACES].double().numpy(), 1e-4))
 
 

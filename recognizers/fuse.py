@@ -26,9 +26,10 @@ def fuse(
     """Join tracks of different modalities, rates and extents on one timeline.
 
     Each speaks within its own extent, half a step beyond its ends; where its confidence is 0 it
-    drops out. Labels and VAD are decoded from the embedder's Gaussian. The confidence is the mean
-    of those that speak, weighed by themselves, times how decided the joint labels are beside the
-    least that its parts are on average: who disagree make it lower, who agree never raise it.
+    drops out. Labels and VAD are decoded from the embedder's Gaussian before its rounding, which
+    takes identity out of `mean` and `log_var` and would make steps in the curves. The confidence
+    is the mean of those that speak, weighed by themselves, times how decided the joint labels are
+    beside what the parts are on average: who disagree make it lower, who agree never raise it.
 
     Args:
         tracks: modality (of `affetto.emotion_bank.embedder.MODALITIES`, not "request") -> track.
@@ -56,8 +57,9 @@ def fuse(
     tokens, mask = _on_timeline(tracks, times)
     modality = torch.arange(len(MODALITIES)).expand(mask.shape)
     with torch.no_grad():
-        mean, log_var = embedder(torch.from_numpy(tokens), modality, torch.from_numpy(mask))
-        probs, vad, vad_var = decode(mean, log_var)
+        given = (torch.from_numpy(tokens), modality, torch.from_numpy(mask))
+        mean, log_var = embedder(*given)
+        probs, vad, vad_var = decode(*embedder(*given, fine=True))
     expressed = any(name != "scene" for name in tracks)
     return EmotionTrack(
         times=times.astype(np.float32),

@@ -191,6 +191,24 @@ def test_the_word_lands_at_the_prior_of_its_label(shipped, modality):
         assert int(torch.cdist(mean, means).argmin()) == k
 
 
+def test_decimals_of_a_person_leave_no_trace(tiny):
+    tokens, modality = several(1, ("voice",))
+    probs = torch.zeros(11)
+    probs[:4] = torch.tensor([0.52, 0.29, 0.12, 0.07])
+    other = torch.zeros(11)
+    other[:4] = torch.tensor([0.55, 0.26, 0.09, 0.10])
+    tokens[0, 0, :11] = probs
+    tokens[0, 0, -1] = 0.6
+    near = tokens.clone()
+    near[0, 0, :11] = other
+    near[0, 0, -1] = 0.7
+    near[0, 0, 11:17] += 0.01
+    torch.testing.assert_close(tiny(near, modality), tiny(tokens, modality))
+    assert not torch.allclose(tiny(near, modality, fine=True)[0], tiny(tokens, modality)[0])
+    text = torch.full_like(modality, place("text"))
+    assert not torch.allclose(tiny(near, text)[0], tiny(tokens, text)[0])
+
+
 def test_weights_say_who_counts(shipped):
     tokens, modality = several(4)
     mask = torch.tensor([[True, False, True]]).expand(4, 3)

@@ -62,14 +62,14 @@ class EmbedderRecipe:
     model: EmbedderConfig = field(default_factory=EmbedderConfig)
     data: EmbedderData = field(default_factory=EmbedderData)
     out: str = "runs/embedder"
-    epochs: int = 10
-    num_steps: int = 200
+    epochs: int = 6
+    num_steps: int = 100
     batch_size: int = 256
     voted_size: int = 128
     single: float = 0.6  # share of items of one modality alone
     learning_rate: float = 3e-3
     warmup_share: float = 0.1
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1
     gradient_norm: float = 1.0
     average_decay: float = 0.99
     vad_weight: float = 0.1
@@ -121,8 +121,13 @@ def fit(
             chosen = rng.integers(len(train_votes.names), size=config.voted_size)
             voted = voted_batch(train_votes, chosen)
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-            loss = labelled_loss(trained, workers.moved(labelled), config, generator=generator)
-            loss = loss + config.voted_weight * voted_loss(trained, workers.moved(voted))
+            fine = step % 2 == 1
+            loss = labelled_loss(
+                trained, workers.moved(labelled), config, generator=generator, fine=fine
+            )
+            loss = loss + config.voted_weight * voted_loss(
+                trained, workers.moved(voted), fine=not fine
+            )
             optimizer.zero_grad()
             workers.backward(loss)
             torch.nn.utils.clip_grad_norm_(net.parameters(), config.gradient_norm)
@@ -153,9 +158,10 @@ def labelled_loss(
     config: EmbedderRecipe,
     *,
     generator: torch.Generator,
+    fine: bool,
 ) -> Tensor:
     """Labels, VAD, nearness to the priors and contrast, weighed."""
-    mean, log_var = net(batch.tokens, batch.modality(), batch.mask)
+    mean, log_var = net(batch.tokens, batch.modality(), batch.mask, fine=fine)
     probs, vad, vad_var = decode(mean, log_var)
     labels = cross_entropy(probs, batch.wanted)
     place = functional.gaussian_nll_loss(vad, batch.vad, vad_var.clamp(min=1e-3))
@@ -171,9 +177,9 @@ def labelled_loss(
     )
 
 
-def voted_loss(net: torch.nn.Module, batch: EmbedderBatch) -> Tensor:
+def voted_loss(net: torch.nn.Module, batch: EmbedderBatch, *, fine: bool) -> Tensor:
     """Cross-entropy to the votes of those who heard and saw, among the labels they could choose."""
-    mean, log_var = net(batch.tokens, batch.modality(), batch.mask)
+    mean, log_var = net(batch.tokens, batch.modality(), batch.mask, fine=fine)
     probs, _, _ = decode(mean, log_var)
     open_to_them = probs * batch.asked
     return cross_entropy(open_to_them / open_to_them.sum(dim=-1, keepdim=True), batch.wanted)
@@ -229,7 +235,7 @@ def validate(
         recalls = [found[readings.label == label].mean() for label in np.unique(readings.label)]
         figures[f"{name}_recall"] = float(np.mean(recalls))
     batch = voted_batch(votes, np.arange(len(votes.names)))
-    figures["voted_loss"] = float(voted_loss(net, batch))
+    figures["voted_loss"] = float(voted_loss(net, batch, fine=True))
     losses = [value for name, value in figures.items() if name.endswith("_loss")]
     return {"score": float(np.mean(losses)), **figures}
 
