@@ -49,7 +49,7 @@ WHAT: dict[Kind, tuple[Modality, ...]] = {
     "picture": ("face", "scene"),
     "text": ("text",),
 }
-FACES_HZ = 4.0  # pictures a second in which faces are looked for
+FACES_HZ = 3.0  # pictures a second in which faces are looked for
 NUM_STILLS = 10
 SPEECH_HZ = 16_000
 MOST_STEPS = 40_000  # of a fused course
@@ -176,7 +176,11 @@ def _film(
     seen = [name for name in wanted if name != "voice"]
     if seen and clip.has_video:
         watched = shares.add("watching", 2.0)
-        jobs.append(lambda: _pictures(clip, nets, gathered, seen, num_stills, watched))
+        jobs.append(
+            lambda: _pictures(
+                clip, nets, gathered, seen, watched, num_stills=num_stills, workers=workers
+            )
+        )
     if not jobs:
         raise BadInput(f"{clip.path} has nothing of {', '.join(wanted)} in it")
     _together(jobs, workers, shares.stop)
@@ -232,12 +236,14 @@ def _pictures(
     nets: Nets,
     gathered: _Gathered,
     wanted: Sequence[Modality],
-    num_stills: int,
     progress: Told,
+    *,
+    num_stills: int,
+    workers: int,
 ) -> None:
     meter = SceneMeter(clip.duration_s, num_stills=num_stills)
     if "face" in wanted:
-        watched = WatchedClip.of(clip, meter)
+        watched = WatchedClip.of(clip, meter, ahead=workers > 1)
         faces = recognize_faces(watched, recognizer=nets.face, rate_hz=FACES_HZ, progress=progress)
         _take_faces(gathered, faces)
     else:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affetto.apps.ahead import made_ahead
 from affetto.clip import Clip, Picture
 from affetto.condition import Conditions, ConditionTrack
 from affetto.conditioning.light import read_light
@@ -95,12 +96,16 @@ class WatchedClip(Clip):
     """A clip whose scene is measured while somebody else looks at its frames."""
 
     meter: SceneMeter = field(kw_only=True)
+    ahead: bool = field(kw_only=True)
 
     @classmethod
-    def of(cls, clip: Clip, meter: SceneMeter) -> "WatchedClip":
-        """The clip; the meter is fed what it needs while `frames` is gone through."""
+    def of(cls, clip: Clip, meter: SceneMeter, *, ahead: bool = False) -> "WatchedClip":
+        """The clip; the meter is fed what it needs while `frames` is gone through.
+
+        With `ahead` a thread of its own decodes and measures.
+        """
         parts = {part.name: getattr(clip, part.name) for part in dataclasses.fields(clip)}
-        return cls(**parts, meter=meter)
+        return cls(**parts, meter=meter, ahead=ahead)
 
     def frames(
         self,
@@ -109,6 +114,12 @@ class WatchedClip(Clip):
         wanted: Callable[[float], bool] | None = None,
     ) -> Iterator[tuple[float, Picture]]:
         """As `Clip.frames`."""
+        pictures = self._watched(size, wanted)
+        return made_ahead(pictures) if self.ahead else pictures
+
+    def _watched(
+        self, size: tuple[int, int] | None, wanted: Callable[[float], bool] | None
+    ) -> Iterator[tuple[float, Picture]]:
         asked = True
 
         def is_due(time_s: float) -> bool:

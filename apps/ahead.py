@@ -1,0 +1,52 @@
+"""Making things in one thread while they are used in another."""
+
+from collections.abc import Iterator
+from queue import Full, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+WAIT_S = 0.1  # between looks at whether the other side is still there
+
+
+def made_ahead(items: Iterator[Item], *, depth: int = 4) -> Iterator[Item]:
+    """The same items in the same order, up to `depth` of them made before they are asked for.
+
+    What goes wrong while they are made is raised here; who stops asking stops the making.
+    """
+    ready: Queue[Item | BaseException | None] = Queue(maxsize=depth)
+    gone = Event()
+
+    def put(item: Item | BaseException | None) -> bool:
+        while not gone.is_set():
+            try:
+                ready.put(item, timeout=WAIT_S)
+            except Full:
+                continue
+            return True
+        return False
+
+    def make() -> None:
+        try:
+            for item in items:
+                if not put(item):
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised again where it is asked for
+            put(error)
+        else:
+            put(None)
+
+    thread = Thread(target=make, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = ready.get()
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        gone.set()
+        thread.join()
