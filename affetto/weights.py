@@ -35,7 +35,7 @@ SHIPPED: dict[str, str] = {
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
-    "speech": "37f82288fb0df43bbf2e5c6e331efbaa533760c73fd34a702263b2fd1aaa195d",
+    "speech": "0a15f49758cd63c27e1c91ec105a098393a9fcd6181759f98aa8e32ef0bf67a2",
     "text": "ba041d943290689be9b8442120b76af645c3f2fbedf6041e558c881edccfc745",
 }
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+ENOUGH_ROWS = 5000  # of which the directions of greatest spread are taken
+
 
 def fit_logistic(
     features: Tensor,
@@ -25,7 +27,7 @@ def fit_logistic(
             penalty would hold near 0 anyway.
         steps: of L-BFGS, at most.
     """
-    basis = principal_basis(features, rank=rank)  # (F, R)
+    basis = principal_basis(features[:: 1 + len(features) // ENOUGH_ROWS], rank=rank)  # (F, R)
     reduced = features @ basis
     counts = torch.bincount(targets, minlength=num_labels).to(features.dtype)
     share = 1.0 / counts.clamp(min=1.0)[targets]
@@ -65,8 +67,18 @@ def principal_basis(features: Tensor, *, rank: int, passes: int = 2) -> Tensor:
     return basis
 
 
-def fit_temperature(logits: Tensor, targets: Tensor) -> float:
-    """What to divide logits (M, K) by for least cross-entropy (Guo et al. 2017, section 4.2)."""
+def fit_temperature(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> float:
+    """What to divide logits (M, K) by for least cross-entropy (Guo et al. 2017, section 4.2).
+
+    Args:
+        logits: of items that were not trained on.
+        targets: (M,) their labels.
+        weights: (M,) of the items; None counts them alike.
+    """
+    share = torch.ones(len(logits)) if weights is None else weights
     choices = torch.logspace(-1.0, 1.0, 201)
-    losses = [float(functional.cross_entropy(logits / choice, targets)) for choice in choices]
+    losses = [
+        float((functional.cross_entropy(logits / choice, targets, reduction="none") * share).sum())
+        for choice in choices
+    ]
     return float(choices[int(torch.tensor(losses).argmin())])

@@ -28,7 +28,7 @@ from affetto.train.data.speech_corpora import (
     read_emodb,
     read_ravdess,
 )
-from affetto.train.data.speech_features import Features, clean, extract, varied
+from affetto.train.data.speech_features import Features, clean, crowded, extract, varied
 from affetto.train.data.speech_folds import Folds, emodb_folds, ravdess_folds
 from affetto.train.logistic import fit_logistic, fit_temperature
 from affetto.train.metrics_log import log_epoch
@@ -58,6 +58,7 @@ class SpeechRecipe:
 
     Attributes:
         copies: varied copies of each clip.
+        crowded_copies: copies among other voices.
         penalty: of the plain head's weights.
         relative_penalty: of the head that knows the speaker's baseline.
         presence_penalty: of the presence head.
@@ -66,8 +67,9 @@ class SpeechRecipe:
 
     data: SpeechData = field(default_factory=SpeechData)
     out: str = "runs/speech"
-    copies: int = 1
-    penalty: float = 0.5
+    copies: int = 3
+    crowded_copies: int = 1
+    penalty: float = 0.3
     relative_penalty: float = 0.5
     presence_penalty: float = 0.05
     presence_examples: int = 700
@@ -104,9 +106,13 @@ def run(config: SpeechRecipe) -> dict[str, float]:
     recognizer = SpeechRecognizer(HeadConfig(), load_whisper()).eval()
     corpus = read_corpus(config, recognizer)
     plain, relative = out_of_fold(corpus, config)
+    np.savez(out / "out_of_fold.npz", plain=plain.numpy(), relative=relative.numpy())
+    corpora = np.asarray([speaker.split("/")[0] for speaker in corpus.speakers])
     head = fit_head(corpus, np.ones(len(corpus.utterances), dtype=bool), config)
+    alike = torch.from_numpy(1.0 / np.unique(corpora, return_counts=True)[1])  # a corpus
+    share = alike[torch.from_numpy(np.unique(corpora, return_inverse=True)[1])]
     head.get_buffer("temperature").copy_(
-        torch.tensor([fit_temperature(logits, corpus.words) for logits in (plain, relative)])
+        torch.tensor([fit_temperature(found, corpus.words, share) for found in (plain, relative)])
     )
     recognizer.head.load_state_dict(head.state_dict())
     recognizer.presence.load_state_dict(fit_presence(corpus, recognizer, config).state_dict())
@@ -143,14 +149,16 @@ def read_corpus(config: SpeechRecipe, recognizer: SpeechRecognizer) -> Corpus:
     found = frozenset(utterance.speaker for utterance in utterances)
     folds = [fold for fold in folds if found & frozenset(fold)]
     number = len(utterances)
+    kinds = {"copy": (varied, config.copies), "crowded": (crowded, config.crowded_copies)}
     copies = tuple(
         extract(
             recognizer,
             number,
-            varied(utterances, folds, copy),
-            path=folder / f"copy{copy}_{number}.npz",
+            change(utterances, folds, copy),
+            path=folder / f"{kind}{copy}_{number}.npz",
         )
-        for copy in range(1, config.copies + 1)
+        for kind, (change, count) in kinds.items()
+        for copy in range(1, count + 1)
     )
     return Corpus(
         utterances=utterances,
@@ -189,14 +197,14 @@ def fit_head(corpus: Corpus, rows: NDArray[np.bool_], config: SpeechRecipe) -> E
     pooled = torch.from_numpy(np.concatenate([part.pooled[rows] for part in parts])).float()
     words = corpus.words[torch.from_numpy(rows)]
     center, scale = pooled.mean(dim=0), pooled.std(dim=0) + 1e-4
+    own = pooled[: len(words)] - speaker_means(corpus)[torch.from_numpy(rows)]
     matrix, biases = fit_logistic(
-        (pooled - center) / scale,
+        pooled.sub_(center).div_(scale),
         words.repeat(len(parts)),
         num_labels=len(WORDS),
         penalty=config.penalty,
         steps=config.steps,
     )
-    own = pooled[: len(words)] - speaker_means(corpus)[torch.from_numpy(rows)]
     relative_scale = own.std(dim=0) + 1e-4
     relative_matrix, relative_biases = fit_logistic(
         own / relative_scale,

@@ -84,7 +84,10 @@ class SpeechRecognizer(Recognizer):
     ) -> Reading:
         """The Reading of pooled features (B, F), RMS level (B,) and samples (B,)."""
         words = self.head(features, None if speaker is None else speaker.mean)  # (B, 9)
-        presence = self.presence(features, level, lengths)  # (B,)
+        return self.judged(words, self.presence(features, level, lengths))
+
+    def judged(self, words: Tensor, presence: Tensor) -> Reading:
+        """The Reading of log probabilities of the nine words (B, 9) and presence (B,)."""
         eight = self.head.to_eight(words)
         known = presence[:, None] * eight + (1.0 - presence[:, None]) / eight.shape[1]
         return self.reading(known.clamp(min=_LEAST_PROBABILITY).log(), presence)

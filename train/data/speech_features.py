@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, sound_level
-from affetto.train.augment_sound import vary
+from affetto.train.augment_sound import babble, phone, vary
 from affetto.train.data.speech_corpora import Utterance, load_wav
 from affetto.train.data.speech_folds import Folds
 
 Sound = NDArray[np.float32]
 Change = Callable[[int], Sound]
 BATCH = 16
+ON_THE_PHONE = 0.3
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,41 @@ def clean(utterances: Sequence[Utterance]) -> Change:
 
 def varied(utterances: Sequence[Utterance], folds: Folds, copy: int) -> Change:
     """Copy number `copy` (from 1) of each recording, see `augment_sound.vary`."""
+    mates = _mates(utterances, folds)
+
+    def change(place: int) -> Sound:
+        voices = _drawn(utterances, mates[place], np.random.default_rng([place, 900 + copy]))
+        return vary(load_wav(utterances[place]), voices, np.random.default_rng([place, copy]))
+
+    return change
+
+
+def crowded(utterances: Sequence[Utterance], folds: Folds, copy: int) -> Change:
+    """Copy number `copy` among three other voices, 6 to 16 dB below, at times on the telephone."""
+    mates = _mates(utterances, folds)
+
+    def change(place: int) -> Sound:
+        voices = _drawn(utterances, mates[place], np.random.default_rng([place, 700 + copy]))
+        rng = np.random.default_rng([place, 800 + copy])
+        sound = babble(load_wav(utterances[place]), voices, float(rng.uniform(6, 16)), rng)
+        return phone(sound) if rng.random() < ON_THE_PHONE else sound
+
+    return change
+
+
+def _mates(utterances: Sequence[Utterance], folds: Folds) -> list[list[int]]:
+    """For each utterance the others of its test fold."""
     fold_of = {speaker: number for number, fold in enumerate(folds) for speaker in fold}
     members: dict[int, list[int]] = {}
     for place, utterance in enumerate(utterances):
         members.setdefault(fold_of[utterance.speaker], []).append(place)
+    return [
+        [other for other in members[fold_of[utterance.speaker]] if other != place]
+        for place, utterance in enumerate(utterances)
+    ]
 
-    def change(place: int) -> Sound:
-        mates = [other for other in members[fold_of[utterances[place].speaker]] if other != place]
-        drawn = np.random.default_rng([place, 900 + copy]).integers(len(mates), size=3)
-        voices = [load_wav(utterances[mates[number]]) for number in drawn]
-        return vary(load_wav(utterances[place]), voices, np.random.default_rng([place, copy]))
 
-    return change
+def _drawn(
+    utterances: Sequence[Utterance], mates: list[int], rng: np.random.Generator
+) -> list[Sound]:
+    return [load_wav(utterances[mates[number]]) for number in rng.integers(len(mates), size=3)]
