@@ -50,7 +50,7 @@ from affetto.soundtrack import Soundtrack
 from affetto.weights import SHIPPED, Weights
 
 SAMPLE_RATE = 44_100
-SAYS_LITTLE = 0.05  # mean confidence of what was asked, from which on a notice is not needed
+SAYS_LITTLE = 0.15  # a request that is nowhere more confident than this gets a notice
 # --weights -> the chord set and the dynamics set
 WEIGHT_NAMES = {
     "default": ("music_chords", "music_dynamics"),
@@ -224,7 +224,7 @@ def _notices(
     job: Job, wanted: EmotionTrack, models: MusicModels, mixed: MixReport, folder: Path
 ) -> tuple[str, ...]:
     notices = []
-    if wanted.confidence.mean() < SAYS_LITTLE:
+    if wanted.confidence.max() < SAYS_LITTLE:
         notices.append(
             f"What was asked, {job.emotion!r}, says little about emotion: the music stays near "
             "neutral. Name the emotion for more."

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from affetto.apps.resolve import resolve
+from affetto.apps.soundtrack import SAYS_LITTLE
 from affetto.emotion import LABELS
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import EngineError, RequestError
@@ -72,10 +73,12 @@ def test_free_text_becomes_a_course():
     assert track.vad[-1, 0] > track.vad[0, 0]
 
 
-@pytest.mark.parametrize("text", ["qwrtz xkcdq zzyzx", "12 34"])
-def test_words_that_nobody_knows_are_refused(text):
-    with pytest.raises(RequestError):
-        wanted(text)
+def test_no_words_are_refused_and_unknown_ones_say_little():
+    with pytest.raises(RequestError, match="no words"):
+        wanted("12 34")
+    unknown = wanted("blorf gnarp qwrtz")
+    assert np.abs(unknown.vad).max() < 0.4
+    assert unknown.confidence.max() < SAYS_LITTLE + 0.05
 
 
 def test_a_text_file_can_be_followed(tmp_path):
