@@ -1,12 +1,17 @@
 """Scores with controls: what is right scores, what proves nothing is refused."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from affetto.apps.judges import Nets
+from affetto.apps.score import Job, run
+from affetto.apps.score_report import table
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.bank import embed, probs_from_vad, request_to_track
+from affetto.errors import BadInput, EngineError
 from affetto.recognizers.score import (
     Dependent,
     Net,
@@ -176,8 +181,71 @@ def test_losses_are_read_from_recipes_and_weights(tmp_path):
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"losses": 3}', '{"losses": [4]}'])
 def test_broken_records_are_refused(tmp_path, text):
-    from affetto.errors import BadInput
-
     (tmp_path / "recipe.json").write_text(text)
     with pytest.raises(BadInput):
         losses_of(tmp_path / "recipe.json")
+
+
+# The app
+
+
+@pytest.fixture(scope="module")
+def nets():
+    return Nets()
+
+
+@pytest.fixture
+def letter(tmp_path):
+    path = tmp_path / "letter.txt"
+    path.write_text("I am so happy! What a wonderful day. I love it so much! Everything is great.")
+    return path
+
+
+def test_a_happy_letter_is_happy_and_not_sad(letter, nets, tmp_path):
+    result = run(Job(letter, request="happy", judge="text", out=tmp_path / "report"), nets=nets)
+    happy = by_name(result.comparisons[0].score)
+    sad = by_name(run(Job(letter, request="sad", judge="text"), nets=nets).comparisons[0].score)
+    assert happy["shared_probability"].score > sad["shared_probability"].score + 0.2
+    assert happy["va_distance"].score < sad["va_distance"].score
+    assert "No recipe.json" in table(result)
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [
+        "request.png",
+        "scores.json",
+        "scores.md",
+    ]
+    record = json.loads((tmp_path / "report" / "scores.json").read_text())
+    assert record["comparisons"][0]["metrics"][3]["score"] is None
+    assert record["judges"][0]["name"] == "text"
+
+
+def test_the_recording_against_itself_is_perfect(letter, nets):
+    result = run(Job(letter, reference=letter, judge="text"), nets=nets)
+    for metric in result.comparisons[0].score.metrics:
+        assert metric.score is None or metric.score == pytest.approx(metric.best_possible)
+
+
+def test_the_app_refuses_a_judge_that_was_a_loss(letter, nets):
+    digest = SHIPPED["text"]
+    (letter.parent / "recipe.json").write_text(json.dumps({"losses": [digest]}))
+    with pytest.raises(Dependent, match="was a loss"):
+        run(Job(letter, request="happy", judge="text"), nets=nets)
+    (letter.parent / "recipe.json").write_text(json.dumps({"losses": ["0" * 64]}))
+    result = run(Job(letter, request="happy", judge="text"), nets=nets)
+    assert result.losses[0].sha256 == "0" * 64
+    assert "the judge is none of them" in table(result)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "--request"),
+        ({"request": "auto"}, "name an emotion"),
+        ({"request": "nonsense"}, "unknown emotion"),
+        ({"request": "happy", "judge": "mother"}, "face-judge"),
+        ({"request": "happy", "judge": "face"}, "--only names face"),
+        ({"reference": Path("nowhere.json")}, "nowhere"),
+    ],
+)
+def test_bad_jobs_say_what_to_do(letter, nets, options, said):
+    with pytest.raises(EngineError, match=said):
+        run(Job(letter, **options), nets=nets)
