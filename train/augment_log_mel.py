@@ -30,7 +30,7 @@ class LogMelVariation:
     speed: float = 0.2
     tract: float = 0.12
     channel: float = 0.3
-    noise_share: float = 0.15
+    noise_share: float = 0.0
     num_gaps: int = 2
     gap_frames: int = 24
     gap_bands: int = 8

@@ -66,6 +66,7 @@ class StudentRecipe:
         num_axes: of the frame states that are predicted.
         disturbed_share: of clips shown as a disturbed copy.
         temperature: what the final logits are divided by, so that their softmax is calibrated.
+        num_sounds: of each kind that is no single voice, made to fit the presence output.
         save_every: epochs between states to go on from.
     """
 
@@ -90,8 +91,9 @@ class StudentRecipe:
     mixup: float = 0.3
     state_weight: float = 1.0
     num_axes: int = 64
-    disturbed_share: float = 0.3
+    disturbed_share: float = 0.1
     temperature: float = 1.0
+    num_sounds: int = 200
     save_every: int = 5
     seed: int = 0
     num_threads: int = 1
@@ -188,7 +190,7 @@ def fit(config: StudentRecipe, lessons: Lessons, test: Lessons) -> dict[str, flo
     with torch.no_grad():
         for part in (student.emotion.weight, student.emotion.bias):
             part.div_(config.temperature)
-    fit_presence(student, lessons, seed=config.seed)
+    fit_presence(student, lessons, num_each=config.num_sounds, seed=config.seed)
     save_student(out / "weights", student)
     return figures
 

@@ -15,12 +15,18 @@ from affetto.train.student_lessons import Lessons
 
 SECONDS = 2.0
 CROWDS = (3, 8)  # voices at once, from and to
-NUM_EACH = 300
 PENALTY = 1e-3
 
 
-def fit_presence(student: SpeechStudent, lessons: Lessons, *, seed: int) -> None:
-    """Set `student.presence` so that its sigmoid is the probability of one voice."""
+def fit_presence(student: SpeechStudent, lessons: Lessons, *, num_each: int, seed: int) -> None:
+    """Set `student.presence` so that its sigmoid is the probability of one voice.
+
+    Args:
+        student: changed in place, presence alone.
+        lessons: its training clips.
+        num_each: noises, hums, pieces of music and crowds to make of each.
+        seed: of what is made.
+    """
     rng = np.random.default_rng([seed, 1])
     student.eval()
     with torch.no_grad():
@@ -29,9 +35,9 @@ def fit_presence(student: SpeechStudent, lessons: Lessons, *, seed: int) -> None
         )
         others = [
             student.pool(student.front_end(torch.from_numpy(sound)[None]), None)
-            for sound in made_sounds(NUM_EACH, rng)
+            for sound in made_sounds(num_each, rng)
         ]
-        others += [student.pool(crowd(lessons, rng)[None], None) for _ in range(NUM_EACH)]
+        others += [student.pool(crowd(lessons, rng)[None], None) for _ in range(num_each)]
     inputs = torch.cat([voices, *others])
     wanted = torch.cat([torch.ones(len(voices)), torch.zeros(len(others))])
     weights = torch.where(wanted > 0, 0.5 / len(voices), 0.5 / len(others))

@@ -88,8 +88,11 @@ class OnnxStudent:
 def _export_float(student: SpeechStudent, path: Path) -> None:
     """The student with its normalisations folded into the convolutions, float32."""
     net = copy.deepcopy(student).eval()
-    for layers in (*net.stages, net.gather):
-        layers[0], layers[1] = fuse_conv_bn_eval(layers[0], layers[1]), nn.Identity()
+    for layers in (*net.stages, net.gather, *net.contexts):
+        for place in range(len(layers) - 1):
+            if isinstance(layers[place + 1], nn.modules.batchnorm._BatchNorm):
+                layers[place] = fuse_conv_bn_eval(layers[place], layers[place + 1])
+                layers[place + 1] = nn.Identity()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -22,6 +22,7 @@ from affetto.recognizers.speech.front_end import FrontEndConfig, LogMel
 from affetto.weights import fill, load_weights
 
 SHIPPED_STUDENT = "speech_student"
+CONTEXT = 9  # frames of 40 ms
 AUDIBLE_RMS = 10 ** (-70 / 20)
 
 
@@ -33,12 +34,14 @@ class StudentConfig:
         front_end: the log-mel picture.
         channels: after each convolution; the first two halve bands and frames, the third bands.
         width: C of a frame once its bands are gathered.
+        num_contexts: residual blocks that look 160 ms both ways once bands are gathered.
         dropout: of the pooled statistics, in training.
     """
 
     front_end: FrontEndConfig = field(default_factory=FrontEndConfig)
     channels: tuple[int, int, int, int] = (16, 32, 48, 48)
     width: int = 64
+    num_contexts: int = 2
     dropout: float = 0.2
 
 
@@ -75,6 +78,7 @@ class SpeechStudent(Recognizer):
             nn.BatchNorm1d(config.width),
             nn.ReLU(),
         )
+        self.contexts = nn.ModuleList(Context(config.width) for _ in range(config.num_contexts))
         self.attention = nn.Conv1d(config.width, 1, 1)
         self.dropout = nn.Dropout(config.dropout)
         self.emotion = nn.Linear(2 * config.width, len(self.labels))
@@ -115,7 +119,12 @@ class SpeechStudent(Recognizer):
                 hidden = hidden + before
             mask = None if mask is None else mask[:, :: stage.stride]
             hidden = kept(hidden, mask)
-        return self.gather(rearrange(hidden, "b c rows t -> b (c rows) t")), mask
+        frames = self.gather(rearrange(hidden, "b c rows t -> b (c rows) t"))
+        for context in self.contexts:
+            if mask is not None:
+                frames = frames * mask[:, None].to(frames.dtype)
+            frames = (frames + context(frames)).relu()
+        return frames, mask
 
     def statistics(self, frames: Tensor, mask: Tensor | None) -> Tensor:
         """Frames (B, C, T) and their mask (B, T) -> weighted mean and deviation (B, 2C)."""
@@ -146,6 +155,19 @@ class Stage(nn.Sequential):
             nn.ReLU(),
         )
         self.stride = stride[1]
+
+
+class Context(nn.Sequential):
+    """Each channel along time, then all channels of a frame: what is added to frames (B, C, T)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(
+            nn.Conv1d(width, width, CONTEXT, padding=CONTEXT // 2, groups=width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(),
+            nn.Conv1d(width, width, 1, bias=False),
+            nn.BatchNorm1d(width),
+        )
 
 
 def kept(hidden: Tensor, mask: Tensor | None) -> Tensor:
