@@ -8,6 +8,7 @@ import torch
 
 from affetto.errors import BadInput
 from affetto.recognizers.independence import Dependent
+from affetto.recognizers.speech.recognizer import load_speech
 from affetto.text_file import read_text
 from affetto.train import augment_sound
 from affetto.train.data.presence_examples import KINDS, not_one_voice
@@ -173,10 +174,9 @@ def test_temperature_cures_overconfidence() -> None:
 
 @needs_data
 def test_tiny_recipe_runs(tmp_path: Path) -> None:
-    data = SpeechData(root=str(DATA), corpora=("emodb",), every=12)
-    config = SpeechRecipe(
-        data=data, out=str(tmp_path / "run"), copies=1, crowded_copies=1, presence_examples=7, steps=5
-    )
+    data = SpeechData(root=str(DATA), corpora=("emodb",), every=30)
+    config = SpeechRecipe(data=data, out=str(tmp_path / "run"), copies=1, steps=5)
+    config.crowded_copies, config.presence_examples = 1, 7
     found = run(config)
-    assert found == run(config)
-    assert (tmp_path / "run" / "weights" / "model.safetensors").is_file()
+    assert set(found) >= {"plain_emodb_uar", "plain_emodb_ece", "relative_emodb_uar"}
+    assert load_speech(tmp_path / "run" / "weights").trained_on == ("EMO-DB",)

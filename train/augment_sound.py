@@ -20,7 +20,8 @@ _LIFTER = 24  # cepstral coefficients that make the envelope
 
 def gain(wav: Sound, gain_db: float) -> Sound:
     """Louder or softer by `gain_db`; nothing is clipped."""
-    return (wav * 10.0 ** (gain_db / 20.0)).astype(np.float32)
+    changed: Sound = (wav * 10.0 ** (gain_db / 20.0)).astype(np.float32)
+    return changed
 
 
 def mix(wav: Sound, other: Sound, snr_db: float) -> Sound:
@@ -30,7 +31,8 @@ def mix(wav: Sound, other: Sound, snr_db: float) -> Sound:
     if power <= 0:
         return wav.copy()
     scale = np.sqrt(float(np.square(wav).mean()) / power) * 10.0 ** (-snr_db / 20.0)
-    return (wav + scale * added).astype(np.float32)
+    mixed: Sound = (wav + scale * added).astype(np.float32)
+    return mixed
 
 
 def noise(wav: Sound, snr_db: float, rng: np.random.Generator, *, color: float = 1.0) -> Sound:
@@ -168,7 +170,8 @@ def _stretched(spectrum: NDArray[np.complex128], factor: float) -> NDArray[np.co
     turned = np.diff(angle, axis=1)[:, before] - expected
     turned -= 2 * np.pi * np.round(turned / (2 * np.pi))
     phases = np.cumsum(np.concatenate([angle[:, :1], (expected + turned)[:, :-1]], axis=1), axis=1)
-    return sizes * np.exp(1j * phases)
+    stretched: NDArray[np.complex128] = sizes * np.exp(1j * phases)
+    return stretched
 
 
 def _inverse(spectrum: NDArray[np.complex128], length: int) -> Sound:

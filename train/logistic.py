@@ -50,7 +50,7 @@ def fit_logistic(
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    optimizer.step(loss)  # type: ignore[arg-type]
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     return matrix.detach() @ basis.T, biases.detach()
 
 

@@ -60,11 +60,14 @@ class EmotionHead(nn.Module):
     def forward(self, features: Tensor, speaker: Tensor | None = None) -> Tensor:
         """Logits (B, K) of features (B, F); `speaker` (F,) or (B, F) is the voice's own mean."""
         temperature = self.get_buffer("temperature")
+        logits: Tensor
         if speaker is None:
             scaled = (features - self.get_buffer("center")) / self.get_buffer("scale")
-            return (self.plain(scaled) / temperature[0]).log_softmax(dim=-1)
-        scaled = (features - speaker) / self.get_buffer("relative_scale")
-        return (self.relative(scaled) / temperature[1]).log_softmax(dim=-1)
+            logits = self.plain(scaled) / temperature[0]
+        else:
+            scaled = (features - speaker) / self.get_buffer("relative_scale")
+            logits = self.relative(scaled) / temperature[1]
+        return logits.log_softmax(dim=-1)
 
     def to_eight(self, logits: Tensor) -> Tensor:
         """Probabilities (B, 8) over `ravdess8` from logits (B, K): boredom is shared out."""

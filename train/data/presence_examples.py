@@ -5,6 +5,7 @@ synthesizer at hand; real music stays unseen, for testing.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def _sound(
     match kind:
         case "silence":
             level = 10.0 ** rng.uniform(-5.0, -3.5)
-            return (level * rng.standard_normal(length)).astype(np.float32)
+            return np.asarray(level * rng.standard_normal(length), np.float32)
         case "noise":
             return _noise(length, rng)
         case "tones":
@@ -68,7 +69,9 @@ def _sound(
 
 def _noise(length: int, rng: np.random.Generator) -> Sound:
     """Coloured noise, steady, swelling or in bursts."""
-    sound = noise(np.full(length, 1e-6, np.float32), -80.0, rng, color=float(rng.uniform(0, 2.2)))
+    sound: NDArray[np.floating[Any]] = noise(
+        np.full(length, 1e-6, np.float32), -80.0, rng, color=float(rng.uniform(0, 2.2))
+    )
     if rng.random() < 0.5:
         times = np.arange(length) / RATE_HZ
         swell = np.sin(2 * np.pi * rng.uniform(0.3, 6.0) * times + rng.uniform(0, 6.3))
@@ -79,7 +82,7 @@ def _noise(length: int, rng: np.random.Generator) -> Sound:
             2, (low, min(7900.0, low * 3)), btype="bandpass", fs=RATE_HZ, output="sos"
         )
         sound = signal.sosfilt(band, sound)
-    return (sound / (np.abs(sound).max() + 1e-9) * 0.3).astype(np.float32)
+    return np.asarray(sound / (np.abs(sound).max() + 1e-9) * 0.3, np.float32)
 
 
 def _tones(length: int, rng: np.random.Generator) -> Sound:
@@ -98,7 +101,7 @@ def _tones(length: int, rng: np.random.Generator) -> Sound:
     if rng.random() < 0.3:
         sound[rng.integers(length, size=int(rng.integers(2, 20)))] += 20.0
     sound += 1e-3 * rng.standard_normal(length)
-    return (sound / np.abs(sound).max() * 0.3).astype(np.float32)
+    return np.asarray(sound / np.abs(sound).max() * 0.3, np.float32)
 
 
 def _music(length: int, synth: Synth, rng: np.random.Generator) -> Sound:
@@ -128,7 +131,7 @@ def _music(length: int, synth: Synth, rng: np.random.Generator) -> Sound:
         blocks = synth.render(part, duration_s=duration_s, sample_rate=RATE_HZ)
         total += np.concatenate(list(blocks), axis=1).mean(axis=0)
     played = total[-length:]  # without the first attack
-    return (played / (np.abs(played).max() + 1e-6) * 0.3).astype(np.float32)
+    return np.asarray(played / (np.abs(played).max() + 1e-6) * 0.3, np.float32)
 
 
 def _voices(voices: Sequence[Sequence[Sound]], count: int, rng: np.random.Generator) -> list[Sound]:

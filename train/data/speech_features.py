@@ -110,13 +110,13 @@ def crowded(utterances: Sequence[Utterance], folds: Folds, copy: int) -> Change:
 
 
 def _mates(utterances: Sequence[Utterance], folds: Folds) -> list[list[int]]:
-    """For each utterance the others of its test fold."""
+    """For each utterance the others of its test fold, itself where it is the only one."""
     fold_of = {speaker: number for number, fold in enumerate(folds) for speaker in fold}
     members: dict[int, list[int]] = {}
     for place, utterance in enumerate(utterances):
         members.setdefault(fold_of[utterance.speaker], []).append(place)
     return [
-        [other for other in members[fold_of[utterance.speaker]] if other != place]
+        [other for other in members[fold_of[utterance.speaker]] if other != place] or [place]
         for place, utterance in enumerate(utterances)
     ]
 
