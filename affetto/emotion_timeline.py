@@ -59,7 +59,8 @@ def smooth(track: EmotionTrack, *, width_s: float) -> EmotionTrack:
         found = (mean, np.log(var), vad, vad_var, weight @ track.probs[near])
         for name, row in zip(_VALUES, (*found, kernel @ track.confidence[near]), strict=True):
             rows[name].append(row)
-    return replace(track, **{name: np.stack(values) for name, values in rows.items()})
+    arrays = {name: np.stack(values) for name, values in rows.items()}
+    return EmotionTrack(times=track.times, **arrays, kind=track.kind, evidence=track.evidence)
 
 
 def blend(first: EmotionTrack, second: EmotionTrack, share: ArrayLike) -> EmotionTrack:
@@ -78,7 +79,7 @@ def blend(first: EmotionTrack, second: EmotionTrack, share: ArrayLike) -> Emotio
     """
     shares = np.broadcast_to(np.asarray(share, dtype=np.float32), first.times.shape)
     if not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError(f"share must lie in [0, 1], got {share}")
+        raise ValueError(f"share must lie in [0, 1], got {share!r}")
     _require_one_width([first, second])
     other = second.at(first.times)
 
@@ -89,7 +90,8 @@ def blend(first: EmotionTrack, second: EmotionTrack, share: ArrayLike) -> Emotio
         return mixed
 
     evidence = _without_repeats((*first.evidence, *second.evidence))
-    return replace(first, **{name: between(name) for name in _VALUES}, evidence=evidence)
+    arrays = {name: between(name) for name in _VALUES}
+    return EmotionTrack(times=first.times, **arrays, kind=first.kind, evidence=evidence)
 
 
 def crop(track: EmotionTrack, *, start_s: float, end_s: float) -> EmotionTrack:
@@ -134,7 +136,7 @@ def join(tracks: Sequence[EmotionTrack]) -> EmotionTrack:
         for name in TRACK_ARRAYS
     }
     evidence = _without_repeats([item for track in tracks for item in track.evidence])
-    return replace(tracks[0], **arrays, evidence=evidence)
+    return EmotionTrack(**arrays, kind=tracks[0].kind, evidence=evidence)
 
 
 def shift(track: EmotionTrack, seconds: float) -> EmotionTrack:

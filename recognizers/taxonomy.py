@@ -110,5 +110,6 @@ def _nearest_mixture(places: NDArray[np.float64], wanted: NDArray[np.float64]) -
 
     strict = 1e3  # holds the sum at 1
     equations = np.vstack([places.T, np.full(len(places), strict)])
-    weights: Row = nnls(equations, np.append(wanted, strict))[0]
-    return weights / weights.sum()
+    weights = np.asarray(nnls(equations, np.append(wanted, strict))[0], dtype=np.float64)
+    mixture: Row = weights / weights.sum()
+    return mixture
