@@ -28,9 +28,9 @@ SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
     "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
-    "face_motion": "5b3d7ac32b49f3661ae19792d50fd37af17603746aee95f192612bf8ad82b2f7",
+    "face_motion": "f4490d3877aa4e8cda18caa9c7c5bc94507d17d156ba4ce6c63e2383954b1649",
     "bank": "0b4930978f83576ad4755a161ff68b85ff9c616bc490bb905aa9a7435e344857",
-    "embedder": "a46470f1c9cb3ce56a22e299c3bfe6931e4ae5eca7ca72faa417c129ffaf2f6c",
+    "embedder": "fe26605ce3f3f31ab1768c6e8efaa27a9bf1d522e9536358e4b412148f501e30",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",

@@ -1,5 +1,6 @@
 """Finding faces, cutting them out, reading pictures; one real face (NASA, public domain)."""
 
+import contextlib
 from pathlib import Path
 
 import cv2
@@ -252,7 +253,5 @@ def test_mutated_pictures_raise_only_our_error(tmp_path, astronaut):
             places = rng.integers(0, len(broken), 8)
             broken[places] = rng.integers(0, 256, 8)
             path.write_bytes(broken.tobytes())
-            try:
+            with contextlib.suppress(MediaError):
                 assert read_picture(path).ndim == 3
-            except MediaError:
-                pass

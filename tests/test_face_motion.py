@@ -38,6 +38,11 @@ def test_plain_faces_are_read_as_anyone_would(motion):
     gape = face(jawOpen=0.6, browInnerUp=0.9, browOuterUp=0.8, eyeWide=0.4)
     assert labels[motion.read(smile).native.argmax()] == "happiness"
     assert labels[motion.read(gape).native.argmax()] == "surprise"
+    frown = face(browDown=0.9, eyeSquint=0.5, mouthPress=0.5, mouthFrown=0.5)
+    assert labels[motion.read(frown).native.argmax()] in ("anger", "disgust")
+    wrinkle = face(noseSneer=1.0, mouthUpperUp=0.6, eyeSquint=0.4)
+    assert labels[motion.read(wrinkle).native.argmax()] == "disgust"
+    assert labels[motion.read(torch.zeros(1, 1, 52)).native.argmax()] == "neutral"
     assert motion.read(smile).vad[0, 0] > 0.3
     happier = motion.read(face(mouthSmile=0.5)).probs[0, 1] < motion.read(smile).probs[0, 1]
     assert happier
@@ -47,7 +52,7 @@ def test_golden(motion):
     reading = motion.read(face(mouthSmile=0.8, mouthUpperUp=0.4))
     assert reading.native.shape == (1, 8)
     assert reading.probs.sum().item() == pytest.approx(1.0, abs=1e-5)
-    assert reading.native[0, 1].item() == pytest.approx(0.9950, abs=1e-3)
+    assert reading.native[0, 1].item() == pytest.approx(0.9705, abs=1e-3)
 
 
 def test_batch_equals_singles_and_padding_does_not_count(motion):
@@ -97,9 +102,9 @@ def test_gradient_reaches_the_motion_and_raises_what_is_wanted(motion):
 
 def test_dead_blendshapes_are_not_looked_at(motion):
     unseen = {BLENDSHAPES[index] for index in motion.unseen}
-    assert {"tongueOut", "noseSneerLeft", "noseSneerRight", "cheekPuff"} <= unseen
-    plain, sneering = torch.zeros(1, 1, 52), face(noseSneer=1.0, tongueOut=1.0)
-    assert torch.equal(motion.read(plain).native, motion.read(sneering).native)
+    assert unseen == {"tongueOut", "cheekPuff", "jawForward"}
+    plain, puffed = torch.zeros(1, 1, 52), face(cheekPuff=1.0, tongueOut=1.0)
+    assert torch.equal(motion.read(plain).native, motion.read(puffed).native)
 
 
 def test_shapes_are_checked(motion):

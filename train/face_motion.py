@@ -5,7 +5,8 @@
 The coefficients are those that MediaPipe's landmarker reads from FER+ faces (made once, kept in
 out/). Trained on the even half of the training part, as the loss nets are; epoch and temperature
 are chosen on the validation part. Targets are the vote shares (Barsoum et al. 2016, their
-"cross-entropy loss"). Goes on from out/state when it is there.
+"cross-entropy loss"). A share of each batch are textbook faces (`facs_prototypes`), for what the
+landmarker cannot read. Goes on from out/state when it is there.
 """
 
 import dataclasses
@@ -15,19 +16,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from affetto.recognizers.face.blendshapes import MIRROR
 from affetto.recognizers.face.motion import MotionConfig, MotionRecognizer
 from affetto.recognizers.metrics import accuracy, uar
 from affetto.train.checkpoint import Average, load_state, save_state
+from affetto.train.data.facs_prototypes import draw_prototypes
 from affetto.train.data.ferplus_blendshapes import MotionFaces, read_motion_faces
 from affetto.train.metrics_log import log_epoch
 from affetto.train.schedule import schedule, set_rate
 from affetto.weights import save_weights
 
-TRAINED_ON = "ferplus-even (blendshapes by MediaPipe)"
+TRAINED_ON = ("ferplus-even (blendshapes by MediaPipe)", "EMFACS prototypes (drawn)")
 LICENCE = "Research use: FER2013's pictures come from web search, their rights are unclear."
+NEUTRAL = 0
 SHARPNESSES = (0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4)
 
 
@@ -46,7 +50,7 @@ class MotionRecipe:
     model: MotionConfig = field(default_factory=MotionConfig)
     data: MotionData = field(default_factory=MotionData)
     out: str = "runs/face_motion"
-    epochs: int = 40
+    epochs: int = 30
     batch_size: int = 128
     learning_rate: float = 2e-3
     warmup_share: float = 0.1
@@ -54,6 +58,7 @@ class MotionRecipe:
     average_decay: float = 0.998
     noise: float = 0.01  # standard deviation added to the coefficients
     strength: float = 0.2  # a face's coefficients are scaled by 1 -+ up to this
+    prototypes: float = 0.1  # textbook faces for each real one
     prior_share: float = 0.65  # how much of the labels' frequencies is taken out again
     seed: int = 0
     num_threads: int = 1
@@ -80,10 +85,12 @@ def fit(config: MotionRecipe, train: MotionFaces, valid: MotionFaces) -> dict[st
     progress = load_state(out / "state", module=net, average=average, optimizer=optimizer)
     best: dict[str, float] = progress["best"]
     values, shares = torch.from_numpy(train.blendshapes), torch.from_numpy(train.shares)
+    plain = train.blendshapes[train.majority == NEUTRAL]
     num_batches = max(1, len(values) // config.batch_size)
     for epoch in range(progress["epoch"] + 1, config.epochs):
         started = time.process_time()
         generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
+        rng = np.random.default_rng([config.seed, epoch])
         order = torch.randperm(len(values), generator=generator)
         losses = []
         with torch.random.fork_rng(devices=[]):  # dropout draws from torch's global generator
@@ -92,15 +99,16 @@ def fit(config: MotionRecipe, train: MotionFaces, valid: MotionFaces) -> dict[st
                 share = (epoch + number / num_batches) / config.epochs
                 set_rate(optimizer, config.learning_rate * schedule(share, config.warmup_share))
                 rows = order[number * config.batch_size : (number + 1) * config.batch_size]
-                shown = varied(values[rows], config, generator=generator)
+                drawn, wanted = with_prototypes(values[rows], shares[rows], plain, config, rng=rng)
+                shown = varied(drawn, config, generator=generator)
                 log_probs = net.train().step_logits(shown).log_softmax(dim=-1)
-                loss = -(shares[rows] * log_probs).sum(dim=-1).mean()
+                loss = -(wanted * log_probs).sum(dim=-1).mean()
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
                 average.update(net)
                 losses.append(float(loss.detach()))
-        figures = calibrate(average.module, train, valid, prior_share=config.prior_share)
+        figures = calibrate(average.module, config, train, valid)
         row = {"epoch": epoch, "loss": float(np.mean(losses)), **figures}
         improved = not best or row["valid_loss"] < best["valid_loss"]
         best = row if improved else best
@@ -122,10 +130,31 @@ def build(config: MotionRecipe, train: MotionFaces) -> MotionRecognizer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         net = MotionRecognizer(config.model)
-    both = np.concatenate([train.blendshapes, train.blendshapes[:, list(MIRROR)]])
+    plain = train.blendshapes[train.majority == NEUTRAL]
+    count = round(config.prototypes * len(train.blendshapes))
+    lessons, _ = draw_prototypes(count, plain, rng=np.random.default_rng(config.seed))
+    given = np.concatenate([train.blendshapes, lessons])
+    both = np.concatenate([given, given[:, list(MIRROR)]])
     net.get_buffer("mean").copy_(torch.from_numpy(both.mean(axis=0)))
     net.get_buffer("spread").copy_(torch.from_numpy(both.std(axis=0)))
     return net
+
+
+def with_prototypes(
+    values: Tensor,
+    shares: Tensor,
+    plain: NDArray[np.float32],
+    config: MotionRecipe,
+    *,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """A batch of real faces with its share of textbook ones behind them."""
+    count = round(config.prototypes * len(values))
+    lessons, wanted = draw_prototypes(count, plain, rng=rng)
+    return (
+        torch.cat([values, torch.from_numpy(lessons)]),
+        torch.cat([shares, torch.from_numpy(wanted)]),
+    )
 
 
 def varied(values: Tensor, config: MotionRecipe, *, generator: torch.Generator) -> Tensor:
@@ -136,14 +165,15 @@ def varied(values: Tensor, config: MotionRecipe, *, generator: torch.Generator) 
 
 
 def calibrate(
-    net: MotionRecognizer, train: MotionFaces, valid: MotionFaces, *, prior_share: float
+    net: MotionRecognizer, config: MotionRecipe, train: MotionFaces, valid: MotionFaces
 ) -> dict[str, float]:
     """Set the net's prior shift and, by the validation part, its temperature; gives its figures."""
     net.get_buffer("sharpness").fill_(1.0)
     net.get_buffer("shift").zero_()
     with torch.no_grad():
         log_probs = net.step_logits(torch.from_numpy(valid.blendshapes)).log_softmax(dim=-1)
-    prior = torch.from_numpy(prior_share * np.log(train.shares.mean(axis=0)))
+    shown = train.shares.mean(axis=0) + config.prototypes / train.shares.shape[1]
+    prior = torch.from_numpy(config.prior_share * np.log(shown / shown.sum()).astype(np.float32))
     shares = torch.from_numpy(valid.shares)
     losses = {one: _loss(one * (log_probs - prior), shares) for one in SHARPNESSES}
     sharpness = min(losses, key=lambda one: losses[one])
@@ -167,7 +197,7 @@ def save_model(folder: Path, net: MotionRecognizer, config: MotionRecipe) -> Non
         tensors=net.state_dict(),
         licence=LICENCE,
         commercial=False,
-        trained_on=(TRAINED_ON,),
+        trained_on=TRAINED_ON,
     )
 
 
