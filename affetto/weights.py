@@ -27,6 +27,7 @@ MAX_CONFIG_BYTES = 1024 * 1024
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
+    "speech_student": "e36f8a110ac8b4d1e7949aff3d70e8fa5fc1657ba1a51ed61595e5a81f21b03e",
     "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
     "face_motion": "f4490d3877aa4e8cda18caa9c7c5bc94507d17d156ba4ce6c63e2383954b1649",
     "bank": "0b4930978f83576ad4755a161ff68b85ff9c616bc490bb905aa9a7435e344857",
@@ -36,7 +37,7 @@ SHIPPED: dict[str, str] = {
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
     "speech": "0a15f49758cd63c27e1c91ec105a098393a9fcd6181759f98aa8e32ef0bf67a2",
-    "text": "ba041d943290689be9b8442120b76af645c3f2fbedf6041e558c881edccfc745",
+    "text": "e8ec4289f601d9fd9fab0ecae3e7dd66ebb44445599ca3a2fdf2ee00f97d811d",
 }
 
 

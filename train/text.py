@@ -25,6 +25,7 @@ from torch.nn import functional
 from affetto.emotion import VAD_AXES
 from affetto.recognizers.metrics import pearson
 from affetto.recognizers.text.encoder import WIDTH, EncoderLayer, MiniLM, Tokens, read_minilm
+from affetto.recognizers.text.foreign import to_english
 from affetto.recognizers.text.network import TextConfig, TextNetwork, TextOutput
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.data.emobank import RatedTexts, read_emobank
@@ -33,6 +34,7 @@ from affetto.train.data.text_batches import TextStates, encode_texts, shuffled_p
 from affetto.train.metrics_log import log_epoch
 from affetto.train.schedule import schedule, set_rate
 from affetto.train.text_calibration import Told, calibrate
+from affetto.train.text_readings import write_readings
 from affetto.weights import save_weights
 
 LICENCE = (
@@ -95,6 +97,8 @@ def run(config: TextRecipe) -> dict[str, float]:
     pooled = pool(net, corpus, "phrases")
     told = folds_told(config, net, pooled, corpus.phrases)
     fit_phrases(config, net, pooled, corpus.phrases, learned=corpus.phrases.fold != TEST_FOLD)
+    unseen = np.flatnonzero(corpus.phrases.fold == TEST_FOLD)
+    tested = Told.of(unseen, net, pooled[unseen])
     calibrate(
         net,
         asked=told,
@@ -102,6 +106,8 @@ def run(config: TextRecipe) -> dict[str, float]:
         rated=Told.of(np.arange(len(corpus.states["dev"])), net, pool(net, corpus, "dev")),
         ratings=corpus.rated["dev"].vad,
     )
+    readings = Told.joined([told, tested])
+    write_readings(out / "readings" / "text.npz", net, readings, corpus.phrases)
     save_weights(
         out / "weights",
         config=dataclasses.asdict(config.model),
@@ -126,7 +132,7 @@ def read_corpus(config: TextRecipe) -> Corpus:
         phrases = phrases.where(np.arange(len(phrases.texts)) % 8 == 0)
     tokens = Tokens()
     states = {part: encode_texts(encoder, tokens, texts.texts) for part, texts in rated.items()}
-    states["phrases"] = encode_texts(encoder, tokens, phrases.texts)
+    states["phrases"] = encode_texts(encoder, tokens, [to_english(t) for t in phrases.texts])
     return Corpus(states, rated, phrases, encoder, upper)
 
 

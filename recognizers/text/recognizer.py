@@ -3,6 +3,7 @@
 Letters: B texts, L tokens.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,15 +64,27 @@ class TextRecognizer(Recognizer):
     ) -> Reading:
         """From word embeddings (B, L, 384), which gradients reach; `known` (B,) in [0, 1].
 
-        Confidence is how decided the labels are, times the probability that it is not neutral,
-        times the share of tokens that are words: a text without emotion says little about a
-        person's, and no text says nothing.
+        Confidence is `felt_confidence`.
         """
         said: TextOutput = self.network(embeddings, self.encoder(embeddings, mask), mask)
-        felt = 1.0 - said.logits.softmax(dim=-1)[:, _NEUTRAL]
-        reading = self.reading(said.logits, presence=felt * known)
         vad, var = (said.asked, said.asked_var) if asked else (said.rated, said.rated_var)
-        return replace(reading, vad=vad, vad_var=var)
+        confidence = felt_confidence(said.logits, known)
+        return replace(self.reading(said.logits), vad=vad, vad_var=var, confidence=confidence)
+
+
+def felt_confidence(logits: Tensor, known: Tensor) -> Tensor:
+    """How decided the labels are, times how likely it is not neutral, times `known`; (B,).
+
+    A text without emotion says little about a person's, and no text says nothing.
+
+    Args:
+        logits: (B, 11) over LABELS.
+        known: (B,) share of the tokens that are words, in [0, 1].
+    """
+    probs = logits.softmax(dim=-1)
+    entropy = -(probs * logits.log_softmax(dim=-1)).sum(dim=-1)
+    decided = 1.0 - entropy / math.log(len(LABELS))
+    return (decided * (1.0 - probs[:, _NEUTRAL]) * known).clamp(0.0, 1.0)
 
 
 def load_text(source: str | Path = "text") -> TextRecognizer:
