@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from affetto.apps.cli import main
 from affetto.apps.emotion_summary import LEAST_CONFIDENCE, confidence_words, stretches, summarize
 from affetto.apps.judges import Nets
 from affetto.apps.recognize import collect, run
@@ -387,3 +388,17 @@ def test_a_saved_course_can_be_followed(nets, tmp_path):
     read = one(nets, tmp_path / "note.txt", track=tmp_path / "like.json")
     again = EmotionTrack.load(tmp_path / "like.json")
     np.testing.assert_array_equal(again.probs, read.track.probs)
+
+
+def test_the_command_says_what_failed_and_ends_with_three(monkeypatch, capsys, tmp_path):
+    (tmp_path / "note.txt").write_text("")
+    words = ["recognize", str(tmp_path / "note.txt"), "nowhere.mp4", "--json", "--quiet"]
+    monkeypatch.setattr("sys.argv", ["affetto", *words])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    shown = capsys.readouterr()
+    assert stopped.value.code == 3
+    assert "nowhere.mp4" in shown.err
+    record = json.loads(shown.out)
+    assert [file["kind"] for file in record["files"]] == ["text"]
+    assert record["failed"][0]["exit_code"] == 3
