@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from affetto.emotion import LABELS
-from affetto.emotion_bank.codes import BankConfig, EmotionBank
+from affetto.emotion_bank.codes import BankConfig, EmotionBank, load_bank
 from affetto.emotion_bank.quantizer import QuantizerConfig, VectorQuantizer, perplexity
-from affetto.emotion_bank.space import priors
+from affetto.emotion_bank.space import ANCHORS, priors
 
 
 def generator(seed=0):
@@ -145,3 +145,15 @@ def test_bank_batch_equals_singles_and_gradients_reach_the_query():
     assert (mean.grad != 0).any()
     assert (log_var.grad != 0).any()
     assert np.isfinite(together.detach().numpy()).all()
+
+
+def test_shipped_bank_is_the_one_the_card_speaks_of():
+    bank = load_bank()
+    mean, log_var = priors()
+    assert torch.equal(bank.quantizer(mean).indices, torch.arange(11))
+    condition = bank(mean, log_var)
+    logits, vad = bank.read(condition.vector)
+    assert torch.equal(logits.argmax(dim=-1), torch.arange(11))
+    assert (vad - torch.from_numpy(ANCHORS)).abs().max() < 0.3
+    golden = condition.vector[1, :4].numpy()
+    np.testing.assert_allclose(golden, [-0.18532, -0.33786, 0.38002, 0.82197], atol=1e-4)
