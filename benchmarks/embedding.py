@@ -47,11 +47,12 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     voice = read_readings(given.readings, "voice")
+    voice = voice.where(voice.label >= 0)
     folds = speaker_folds(voice)
     nets = fold_embedders(given.data, given.readings, given.folds, folds, voice)
     tests = {name: held_out(read_readings(given.readings, name)) for name in MODALITIES_READ[1:]}
     placed = [
-        {"voice": Placed(net, voice.where((folds == fold) & (voice.label >= 0)))}
+        {"voice": Placed(net, voice.where(folds == fold))}
         | {name: Placed(net, readings) for name, readings in tests.items()}
         for fold, net in enumerate(nets)
     ]

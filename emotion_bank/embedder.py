@@ -4,16 +4,17 @@ A modality brings 18 numbers: the 11 canonical probabilities, valence, arousal a
 logs of their variances, and the confidence. Nothing else of a recording reaches the space. That is
 not enough: the decimals of a voice's probabilities name one of four unseen actors in 58 to 70 of
 100 cases (benchmarks/identity.py). So what a person's voice or face says is rounded before it is
-embedded: probabilities to quarters, the rest derived from them. Gradients pass straight through
-(Bengio et al. 2013). `fine=True` leaves the rounding out, where labels over time are wanted and
-not the embedding.
+embedded: squared probabilities to thirds, the rest derived from them. Gradients pass straight
+through (Bengio et al. 2013). `fine=True` leaves the rounding out, where labels over time are wanted
+and not the embedding.
 
 One block of attention over the modalities present (Vaswani et al. 2017) weighs them in sight of
 each other: a weight and a small correction a modality. They are joined as a product of experts
 (Hinton 2002), as in the multimodal variational autoencoder of Wu and Goodman 2018, but with learned
 weights, after the logarithmic opinion pool of Genest and Zidek 1986; valence, arousal and dominance
-by precision. DICE-Talk (Tan et al. 2025) attends over raw features instead. Letters: B items,
-M modalities of an item, D = 16 embedding dimensions, W width.
+by precision, with what the joint labels imply as one more expert. DICE-Talk (Tan et al. 2025)
+attends over raw features instead. Letters: B items, M modalities of an item, D = 16 embedding
+dimensions, W width.
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,8 @@ KNOWN: dict[str, tuple[bool, ...]] = {
     "request": (True,) * len(LABELS),
 }
 PERSONAL = ("voice", "face", "motion")  # rounded
-GRAIN = 0.25  # steps of a person's probabilities
+# A person's probabilities are squared (and scaled to sum 1), then go in steps of a third.
+SHARPNESS, GRAIN = 2.0, 1.0 / 3.0
 LEAD = 0.1  # kept for the most probable label, so that rounding does not tie it with the next
 FULL_CONFIDENCE = 0.1  # where a person's confidence has no more to say; fades out below
 LOWEST_PROB = 1e-3  # a recognizer's certainty beyond this is not believed
@@ -108,6 +110,8 @@ class CrossModalEmbedder(nn.Module):
         )
         self.norm_heads = nn.LayerNorm(width)
         self.heads = nn.Linear(width, 1 + len(LABELS) + 3)
+        # Log weight of the VAD that the joint labels imply, as one more expert of each axis.
+        self.label_trust = nn.Parameter(torch.full((3,), -1.0))
         nn.init.zeros_(self.heads.weight)
         nn.init.zeros_(self.heads.bias)
 
@@ -135,11 +139,12 @@ class CrossModalEmbedder(nn.Module):
         evidence = there * weights * (_centred_logs(probs, known) + corrections) * known
         sayable = (known * present[..., None]).amax(dim=1)  # (B, 11)
         logits = evidence.sum(dim=1) + _UNSAYABLE * (1.0 - sayable)
+        shares = logits.softmax(dim=-1)
         precision = there * torch.exp(log_factor - log_vad_var)  # (B, M, 3)
-        total = precision.sum(dim=1)  # (B, 3)
-        nothing = (total <= 0).to(total.dtype)
-        joined_vad = (precision * vad).sum(dim=1) / (total + nothing)
-        joined_var = 1.0 / (total + nothing)
+        by_labels, label_var = self._derived(shares)
+        label_precision = self.label_trust.exp() / label_var  # (B, 3)
+        joined_var = 1.0 / (precision.sum(dim=1) + label_precision)
+        joined_vad = joined_var * ((precision * vad).sum(dim=1) + label_precision * by_labels)
         given = (confidence.squeeze(-1) * present).sum(dim=1, keepdim=True)  # (B, 1)
         share = given / (given + HALF_KNOWN)
         neutral = functional.one_hot(
@@ -147,7 +152,7 @@ class CrossModalEmbedder(nn.Module):
         )
         mean, log_var = embed_tensors(
             share * joined_vad,
-            share * logits.softmax(dim=-1) + (1.0 - share) * neutral,
+            share * shares + (1.0 - share) * neutral,
             joined_var,
         )
         return mean, torch.log(share * log_var.exp() + (1.0 - share) * WIDE_VAR)
@@ -175,15 +180,20 @@ class CrossModalEmbedder(nn.Module):
     def _rounded(self, tokens: Tensor, modality: Tensor) -> Tensor:
         """The tokens with those of people rounded, straight through for the gradient."""
         probs, _, _, confidence = tokens.split((len(LABELS), 3, 3, 1), dim=-1)
-        steps = GRAIN * torch.round(probs / GRAIN)
+        sharp = probs.clamp(min=1e-6) ** SHARPNESS
+        steps = GRAIN * torch.round(sharp / sharp.sum(dim=-1, keepdim=True) / GRAIN)
         steps = steps + LEAD * functional.one_hot(probs.argmax(dim=-1), len(LABELS))
         steps = probs + (steps / steps.sum(dim=-1, keepdim=True) - probs).detach()
-        anchors = self.get_buffer("anchors")
-        vad = steps @ anchors
-        vad_var = (steps @ anchors**2 - vad**2).clamp(min=0.0) + ANCHOR_SPREAD**2
+        vad, vad_var = self._derived(steps)
         sure = (confidence.squeeze(-1) / FULL_CONFIDENCE).clamp(max=1.0)
         personal = self.get_buffer("personal")[modality][..., None]
         return torch.where(personal, token(steps, vad, vad_var, sure), tokens)
+
+    def _derived(self, probs: Tensor) -> tuple[Tensor, Tensor]:
+        """VAD (..., 3) and its variance (..., 3) of labels (..., 11), as in `Recognizer`."""
+        anchors = self.get_buffer("anchors")
+        vad = probs @ anchors
+        return vad, (probs @ anchors**2 - vad**2).clamp(min=0.0) + ANCHOR_SPREAD**2
 
     def _known(self, modality: Tensor) -> Tensor:
         return self.get_buffer("known")[modality].float()  # (B, M, 11)

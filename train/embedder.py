@@ -62,7 +62,7 @@ class EmbedderRecipe:
     model: EmbedderConfig = field(default_factory=EmbedderConfig)
     data: EmbedderData = field(default_factory=EmbedderData)
     out: str = "runs/embedder"
-    epochs: int = 6
+    epochs: int = 3
     num_steps: int = 100
     batch_size: int = 256
     voted_size: int = 128
