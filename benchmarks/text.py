@@ -1,0 +1,231 @@
+"""What the text recognizer reaches: EmoBank's test, Warriner's words, our phrases, the 40 requests.
+
+python benchmarks/text.py --data ../shared/data
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+from result_file import write_result
+
+from affetto.recognizers.metrics import bootstrap, calibration_error, ccc, confusion, pearson, uar
+from affetto.recognizers.text.recognizer import TextRecognizer, load_text, read_texts
+from affetto.recognizers.text.request import resolve_text
+from affetto.train.data.emobank import RatedTexts, read_emobank
+from affetto.train.data.phrases import TEST_FOLD, Phrases, read_phrases
+from affetto.train.data.warriner import RatedWords, read_warriner
+from affetto.train.text_calibration import coverage
+
+AXES = ("valence", "arousal", "dominance")
+PROTOCOL = Path(__file__).parent / "protocols" / "text_requests.csv"
+PENALTIES = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--weights", default="text")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    recognizer = load_text(given.weights)
+    emobank = {part: read_emobank(given.data, part) for part in ("train", "dev", "test")}
+    phrases = read_phrases()
+    lines = [
+        "# Text: labels, valence, arousal, dominance",
+        "",
+        f"Weights sha256 {recognizer.fingerprint[:16]}, trained on {', '.join(recognizer.trained_on)}. Intervals: 95 %,",
+        "bootstrap over documents (EmoBank), words, groups (phrases) or requests, 1000 draws, seed 0.",
+        *emobank_lines(recognizer, emobank),
+        *word_lines(recognizer, given.data, phrases),
+        *phrase_lines(recognizer, phrases),
+        *request_lines(recognizer),
+    ]
+    write_result(
+        "text", "\n".join(lines), command="python benchmarks/text.py --data ../shared/data"
+    )
+
+
+def emobank_lines(recognizer: TextRecognizer, parts: dict[str, RatedTexts]) -> list[str]:
+    test = parts["test"]
+    read = read_texts(recognizer, test.texts)
+    rng = np.random.default_rng(0)
+    rows = {
+        "**text (shipped), rated VAD**": read.vad,
+        "bag of words, ridge": words_ridge(parts),
+        "another sentence's reading (shuffled)": read.vad[rng.permutation(len(read.vad))],
+        "constant (mean of train)": np.tile(parts["train"].vad.mean(axis=0), (len(test.vad), 1)),
+    }
+    lines = [
+        "",
+        "## EmoBank, its own test part",
+        "",
+        f"{len(test.texts)} sentences, {len(set(test.document))} documents; the ridge's penalty is chosen on dev. Documents are on",
+        "both sides of EmoBank's split: neighbouring sentences of one text train and test.",
+        "",
+        "| | valence r | arousal r | dominance r | valence CCC | arousal CCC |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, said in rows.items():
+        cells = []
+        for i in range(3):
+            r = pearson(test.vad[:, i], said[:, i])
+            low, high = bootstrap(pearson, test.vad[:, i], said[:, i], groups=test.document)
+            cells.append(f"{r:.3f} [{low:.3f}, {high:.3f}]")
+        cells += [f"{ccc(test.vad[:, i], said[:, i]):.3f}" for i in range(2)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    covered = coverage(read.vad, read.vad_var, test.vad)
+    lines += [
+        "",
+        "Intervals at nominal 90 % (scaled on dev) cover of the test's ratings: "
+        + ", ".join(
+            f"{axis} {100 * share:.1f} %" for axis, share in zip(AXES, covered, strict=True)
+        ),
+    ]
+    return lines
+
+
+def words_ridge(parts: dict[str, RatedTexts]) -> np.ndarray:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    counter = TfidfVectorizer(min_df=2, sublinear_tf=True)
+    counter.fit(parts["train"].texts)
+    return fitted({part: counter.transform(texts.texts) for part, texts in parts.items()}, parts)
+
+
+def fitted(inputs: dict, parts: dict[str, RatedTexts]) -> np.ndarray:
+    """Ridge on train, its penalty chosen on dev; what it says of test."""
+    from sklearn.linear_model import Ridge
+
+    models = [Ridge(alpha=p).fit(inputs["train"], parts["train"].vad) for p in PENALTIES]
+    best = max(models, key=lambda m: dev_score(m.predict(inputs["dev"]), parts["dev"].vad))
+    return best.predict(inputs["test"])
+
+
+def dev_score(said: np.ndarray, vad: np.ndarray) -> float:
+    return sum(pearson(vad[:, i], said[:, i]) for i in range(3))
+
+
+def word_lines(recognizer: TextRecognizer, data: Path, phrases: Phrases) -> list[str]:
+    words = read_warriner(data)
+    words = RatedWords(words.words[::4], words.vad[::4])  # the list is in alphabetical order
+    seen = {token for text in phrases.texts for token in text.casefold().split()}
+    fresh = np.array([word.casefold() not in seen for word in words.words])
+    lines = [
+        "",
+        "## Warriner's words, none trained on",
+        "",
+        f"{len(words.words)} single words, every fourth of the list; {int(fresh.sum())} of them stand nowhere in our phrases. Measuring only.",
+        "",
+        "| | words | valence r | arousal r | dominance r |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, asked in (("asked VAD", True), ("rated VAD", False)):
+        said = read_texts(recognizer, words.words, asked=asked).vad
+        for kind, chosen in (("all", np.ones(len(fresh), bool)), ("not in our phrases", fresh)):
+            cells = []
+            for i in range(3):
+                a, b = words.vad[chosen, i], said[chosen, i]
+                low, high = bootstrap(pearson, a, b, groups=np.arange(len(a)), rounds=100)
+                cells.append(f"{pearson(a, b):.3f} [{low:.3f}, {high:.3f}]")
+            lines.append(f"| {name} | {kind} | {' | '.join(cells)} |")
+    return lines
+
+
+def phrase_lines(recognizer: TextRecognizer, phrases: Phrases) -> list[str]:
+    held = phrases.where(phrases.fold == TEST_FOLD)
+    read = read_texts(recognizer, held.texts, asked=True)
+    clear = held.shares.max(axis=1) > 0.5
+    wanted, got = held.shares.argmax(axis=1), read.probs.argmax(axis=1)
+    most = np.bincount(phrases.shares[phrases.fold != TEST_FOLD].argmax(axis=1)).argmax()
+    shuffled = got[np.random.default_rng(0).permutation(len(got))]
+    lines = [
+        "",
+        "## Our phrases, held-out groups",
+        "",
+        f"{len(held.texts)} phrases and words of {len(set(held.group))} groups; labels on the {int(clear.sum())} with one label over half.",
+        "The judgements are one author's.",
+        "",
+        "| | label accuracy | UAR |",
+        "| --- | --- | --- |",
+    ]
+    for name, said in (
+        ("**text**", got),
+        ("constant", np.full_like(got, most)),
+        ("shuffled", shuffled),
+    ):
+        hits = (said[clear] == wanted[clear]).astype(float)
+        low, high = bootstrap(np.mean, hits, groups=held.group[clear])
+        share = f"{hits.mean():.3f} [{low:.3f}, {high:.3f}]"
+        lines.append(f"| {name} | {share} | {uar(wanted[clear], said[clear]):.3f} |")
+    for language in ("en", "de", "fr", "es"):
+        some = clear & (held.language == language)
+        if some.any():
+            hits = (got[some] == wanted[some]).mean()
+            lines.append(f"| {language} only, n {int(some.sum())} | {hits:.3f} | |")
+    r = [pearson(held.vad[:, i], read.vad[:, i]) for i in range(2)]
+    error = calibration_error(wanted[clear], read.probs[clear])
+    lines += [
+        "",
+        f"Asked VAD: valence r {r[0]:.3f}, arousal r {r[1]:.3f}. Calibration error of labels {error:.3f}. Intervals at nominal 90 % cover "
+        + ", ".join(
+            f"{100 * share:.1f} %"
+            for share in coverage(read.vad[:, :2], read.vad_var[:, :2], held.vad[:, :2])
+        )
+        + " (valence, arousal).",
+        "",
+        "Confusions (rows wanted), labels in the order of LABELS:",
+        "```",
+        str(confusion(wanted[clear], got[clear], 11)),
+        "```",
+    ]
+    return lines
+
+
+def request_lines(recognizer: TextRecognizer) -> list[str]:
+    with PROTOCOL.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    texts = tuple(row["request"] for row in rows)
+    wanted = np.array([row["quadrant"] for row in rows])
+    by_rule = np.array([quadrant(resolved(recognizer, text)) for text in texts])
+    bare = np.array([quadrant(vad) for vad in read_texts(recognizer, texts, asked=True).vad])
+    rated = np.array([quadrant(vad) for vad in read_texts(recognizer, texts).vad])
+    shuffled = by_rule[np.random.default_rng(0).permutation(len(by_rule))]
+    lines = [
+        "",
+        "## 40 requests in the right quadrant of valence and arousal",
+        "",
+        "| | right |",
+        "| --- | --- |",
+    ]
+    for name, got in (
+        ("**resolve_text**", by_rule),
+        ("asked VAD without the rules", bare),
+        ("rated VAD", rated),
+        ("shuffled", shuffled),
+    ):
+        hits = (got == wanted).astype(float)
+        low, high = bootstrap(np.mean, hits, groups=np.arange(len(hits)))
+        lines.append(f"| {name} | {100 * hits.mean():.1f} % [{100 * low:.0f}, {100 * high:.0f}] |")
+    wrong = [
+        f"{text!r} ({a}, got {b})"
+        for text, a, b in zip(texts, wanted, by_rule, strict=True)
+        if a != b
+    ]
+    return [*lines, "", "Wrong: " + ("; ".join(wrong) or "none") + "."]
+
+
+def resolved(recognizer: TextRecognizer, text: str) -> np.ndarray:
+    return resolve_text(text, duration_s=1.0, recognizer=recognizer).vad[0]
+
+
+def quadrant(vad: np.ndarray) -> str:
+    if vad[1] > 0:
+        return "Q1" if vad[0] > 0 else "Q2"
+    return "Q4" if vad[0] > 0 else "Q3"
+
+
+if __name__ == "__main__":
+    main()
