@@ -10,7 +10,10 @@ dominance alone; ours learns label probabilities, from which these derive, and t
 """
 
 import dataclasses
+import shutil
+import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +23,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affetto.recognizers.metrics import uar
+from affetto.recognizers.speech.onnx_export import ONNX_FILE, export_onnx
 from affetto.recognizers.speech.student import SpeechStudent, StudentConfig
 from affetto.train.augment_log_mel import LogMelVariation, vary_log_mel
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.data.speech_corpora import (
+    Sound,
     Utterance,
     check_speakers,
     read_emodb,
@@ -40,7 +45,7 @@ from affetto.train.student_lessons import (
     teacher_probabilities,
 )
 from affetto.train.student_presence import fit_presence
-from affetto.weights import save_weights
+from affetto.weights import file_sha256, save_weights
 
 LICENCE = (
     "CC BY-NC-SA 4.0, as RAVDESS, which it is trained on; EMO-DB is free for research: "
@@ -266,11 +271,27 @@ def predict(student: SpeechStudent, lessons: Lessons, *, copy: int = 0) -> Tenso
     return torch.cat(found)
 
 
-def save_student(folder: Path, student: SpeechStudent) -> str:
+def save_with_onnx(folder: Path, student: SpeechStudent, *, sounds: Sequence[Sound]) -> str:
+    """The weights and, beside them, the 8-bit ONNX file, whose sha256 stands in config.json.
+
+    Args:
+        folder: to write.
+        student: with weights, in eval mode.
+        sounds: speech (S,) at 16 kHz that activations' ranges are taken from.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name) / ONNX_FILE
+        export_onnx(student, made, sounds=sounds)
+        digest = save_student(folder, student, onnx_sha256=file_sha256(made))
+        shutil.copyfile(made, folder / ONNX_FILE)
+    return digest
+
+
+def save_student(folder: Path, student: SpeechStudent, *, onnx_sha256: str = "") -> str:
     """The weights with the facts of their card, as float16; gives their sha256."""
     return save_weights(
         folder,
-        config={"student": dataclasses.asdict(student.config)},
+        config={"student": dataclasses.asdict(student.config), "onnx_sha256": onnx_sha256},
         tensors={
             name: value.half() if value.is_floating_point() else value
             for name, value in student.state_dict().items()
