@@ -50,7 +50,7 @@ def main() -> None:
         "constant: training frequencies": np.tile(
             parts["train"].shares.mean(axis=0), (len(mine), 1)
         ),
-        "motion head trained on shuffled votes": shuffled(parts),
+        "motion head, shuffled votes (textbook faces kept)": shuffled(parts),
         "motion head, faces shuffled": mine[rng.permutation(len(mine))],
     }
     body = report(rows, parts, motion)
