@@ -47,7 +47,7 @@ class FaceBox:
     @property
     def centre(self) -> Floats:
         """(2,) the box's centre x, y."""
-        middle: Floats = (self.box[:2] + self.box[2:]) / 2
+        middle: Floats = ((self.box[:2] + self.box[2:]) / 2).astype(np.float32)
         return middle
 
     @property

@@ -7,7 +7,10 @@ looked like a face from afar. Crops take their place and scale from that second 
 FER+ faces say where in them the 48-pixel frame of FER lies (benchmarks/face_clips.py measures it).
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from affetto.clip import Picture
 from affetto.recognizers.face.blaze import BlazeNet, FaceBox, Floats, merged
@@ -102,7 +105,8 @@ def crop_face(picture: Picture, face: FaceBox, *, side: int) -> Floats:
     """
     cos, sin = np.cos(face.roll), np.sin(face.roll)
     down = np.asarray([-sin, cos]) * FRAME_SHIFT * face.side
-    transform = upright_square(face.centre + down, FRAME_SIDE * face.side, face.roll, side)
+    middle = (face.centre + down).astype(np.float32)
+    transform = upright_square(middle, FRAME_SIDE * face.side, face.roll, side)
     red, green, blue = np.moveaxis(warped(picture, transform, side).astype(np.float32), -1, 0)
     grey: Floats = (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0
     return grey
@@ -133,7 +137,7 @@ def warped(picture: Picture, transform: Floats, pixels: int) -> Picture:
     height, width = picture.shape[:2]
     low = np.clip(np.floor(corners.min(axis=0)) - 2, 0, [width - 1, height - 1]).astype(int)
     high = np.clip(np.ceil(corners.max(axis=0)) + 2, low + 1, [width, height]).astype(int)
-    part = picture[low[1] : high[1], low[0] : high[0]]
+    part: NDArray[Any] = picture[low[1] : high[1], low[0] : high[0]]
     shrink = float(np.hypot(*transform[:, 0]))
     sizes = np.maximum(1, np.round((high - low) * min(1.0, shrink))).astype(int)
     if shrink < 1:
@@ -143,10 +147,10 @@ def warped(picture: Picture, transform: Floats, pixels: int) -> Picture:
     inner = transform[:, :2] * ratio
     shift = transform[:, :2] @ low + transform[:, 2] + inner @ [0.5, 0.5] - 0.5
     matrix = np.concatenate([inner, shift[:, None]], axis=1)
-    view: Picture = cv2.warpAffine(
+    view = cv2.warpAffine(
         np.ascontiguousarray(part), matrix, (pixels, pixels), borderMode=cv2.BORDER_REPLICATE
     )
-    return view
+    return np.asarray(view, dtype=np.uint8)
 
 
 def _tiles(picture: Picture, wanted: int) -> list[tuple[int, int, int]]:

@@ -64,7 +64,7 @@ class FaceLandmarker:
             this is a face: below `MIN_PRESENCE` MediaPipe would give nothing.
         """
         transform = upright_square(face.centre, VIEW_SIDE * face.side, face.roll, 256)
-        view = warped(picture, transform, 256)[None] / np.float32(255)
+        view = (warped(picture, transform, 256)[None] / 255.0).astype(np.float32)
         mesh, presence = _run(self.landmarks, view)[:2]
         points = unwarped(transform, mesh.reshape(478, 3)[:, :2])
         scores = _run(self.scores, points[None, list(SUBSET)])[0].reshape(-1)[1:]

@@ -88,12 +88,15 @@ def extract(root: Path, target: Path) -> None:
     values = np.zeros((count, NUM_BLENDSHAPES), dtype=np.float16)
     presence = np.zeros(count, dtype=np.float16)
     for number, path in enumerate(sheets):
-        sheet = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        read = cv2.imread(str(path))
+        if read is None:
+            raise BadInput(f"{path} cannot be read as a picture")
+        sheet = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
         for place in range(min(ROW * ROW, count - number * ROW * ROW)):
             top, left = place // ROW * SIDE, place % ROW * SIDE
             face = sheet[top : top + SIDE, left : left + SIDE]
             framed = cv2.copyMakeBorder(
-                face, *[BORDER] * 4, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY)
+                face, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY)
             )
             large = cv2.resize(framed, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
             found = close.find(large)
