@@ -98,7 +98,8 @@ def extract(root: Path, target: Path) -> None:
             framed = cv2.copyMakeBorder(
                 face, BORDER, BORDER, BORDER, BORDER, cv2.BORDER_CONSTANT, value=(GREY, GREY, GREY)
             )
-            large = cv2.resize(framed, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
+            wide = cv2.resize(framed, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_CUBIC)
+            large = np.asarray(wide, dtype=np.uint8)
             found = close.find(large)
             if found:
                 row = number * ROW * ROW + place
