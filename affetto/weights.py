@@ -31,7 +31,7 @@ SHIPPED: dict[str, str] = {
     "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
     "face_motion": "f4490d3877aa4e8cda18caa9c7c5bc94507d17d156ba4ce6c63e2383954b1649",
     "bank": "929785d6bf58e687aee3c20f16595c253fce74c0eca067c5b3ec06836d4bf2fe",
-    "embedder": "fe26605ce3f3f31ab1768c6e8efaa27a9bf1d522e9536358e4b412148f501e30",
+    "embedder": "dbba4da58a95541dad22f9ab22bf3e7f165469c15796353e91c5911e759e6cfb",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",

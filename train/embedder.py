@@ -42,7 +42,7 @@ from affetto.weights import save_weights
 MODALITIES_READ = ("voice", "face", "text")
 LICENCE = (
     "Trained on judgements of RAVDESS (CC BY-NC-SA 4.0), EMO-DB, FER2013 with FER+ labels and "
-    "texts, and on CREMA-D's votes (ODbL); non-commercial research use"
+    "our own phrases, and on CREMA-D's votes (ODbL); non-commercial research use"
 )
 
 
@@ -76,13 +76,13 @@ class EmbedderRecipe:
     prior_weight: float = 0.01
     contrast_weight: float = 0.2
     contrast_temperature: float = 0.5
-    voted_weight: float = 0.5
+    voted_weight: float = 1.0
     seed: int = 0
     num_threads: int = 1
 
 
 def run(config: EmbedderRecipe) -> dict[str, float]:
-    """Read the readings and votes, train, give the kept epoch's validation figures."""
+    """Read the readings and votes, train, give the last epoch's validation figures."""
     folder = Path(config.data.readings)
     readings = {name: read_readings(folder, name) for name in MODALITIES_READ}
     return fit(config, readings, read_cremad(Path(config.data.root) / "av_affect_annotations"))
@@ -91,7 +91,7 @@ def run(config: EmbedderRecipe) -> dict[str, float]:
 def fit(
     config: EmbedderRecipe, readings: dict[str, Readings], votes: CremadVotes
 ) -> dict[str, float]:
-    """Train on what `training_part` leaves, keep the best average's weights in out/weights."""
+    """Train on what `training_part` leaves, keep the last average's weights in out/weights."""
     torch.set_num_threads(config.num_threads)
     out = Path(config.out)
     workers = Workers()
@@ -109,7 +109,7 @@ def fit(
         ),
     )
     progress = load_state(out / "state", module=net, average=average, optimizer=optimizer)
-    best: dict[str, float] = progress["best"]
+    row: dict[str, float] = progress["best"]
     for epoch in range(progress["epoch"] + 1, config.epochs):
         started = time.process_time()
         rng = np.random.default_rng([config.seed, epoch, workers.index])
@@ -136,20 +136,17 @@ def fit(
             losses.append(workers.mean(loss))
         figures = validate(average.module, held_out, valid_votes)
         row = {"epoch": epoch, "loss": float(np.mean(losses)), **figures}
-        improved = not best or row["score"] < best["score"]
-        best = row if improved else best
         if workers.first:
-            if improved:
-                save_model(out / "weights", average.module, config)
+            save_model(out / "weights", average.module, config)
             save_state(
                 out / "state",
                 module=net,
                 average=average,
                 optimizer=optimizer,
-                progress={"best": best, "epoch": epoch},
+                progress={"best": row, "epoch": epoch},
             )
             log_epoch(out, row, cpu_s=time.process_time() - started)
-    return best
+    return row
 
 
 def labelled_loss(
@@ -248,7 +245,7 @@ def save_model(folder: Path, net: torch.nn.Module, config: EmbedderRecipe) -> No
         tensors=net.state_dict(),
         licence=LICENCE,
         commercial=False,
-        trained_on=("ravdess", "emodb", "ferplus", "emobank", "cremad_votes"),
+        trained_on=("ravdess", "emodb", "ferplus", "affetto_phrases", "cremad_votes"),
     )
 
 
