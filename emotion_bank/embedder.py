@@ -133,7 +133,7 @@ class CrossModalEmbedder(nn.Module):
         tokens, present = _shown(tokens, mask)
         tokens = tokens if fine else self._rounded(tokens, modality)
         weights, corrections, log_factor = self._judge(tokens, modality, present)
-        probs, vad, log_vad_var, confidence = tokens.split((len(LABELS), 3, 3, 1), dim=-1)
+        probs, vad, log_vad_var, confidence = _parts(tokens)
         known = self._known(modality)
         there = _audible(tokens, present)[..., None]  # (B, M, 1)
         evidence = there * weights * (_centred_logs(probs, known) + corrections) * known
@@ -179,7 +179,7 @@ class CrossModalEmbedder(nn.Module):
 
     def _rounded(self, tokens: Tensor, modality: Tensor) -> Tensor:
         """The tokens with those of people rounded, straight through for the gradient."""
-        probs, _, _, confidence = tokens.split((len(LABELS), 3, 3, 1), dim=-1)
+        probs, _, _, confidence = _parts(tokens)
         sharp = probs.clamp(min=1e-6) ** SHARPNESS
         steps = GRAIN * torch.round(sharp / sharp.sum(dim=-1, keepdim=True) / GRAIN)
         steps = steps + LEAD * functional.one_hot(probs.argmax(dim=-1), len(LABELS))
@@ -217,9 +217,8 @@ class CrossModalEmbedder(nn.Module):
         bias = rearrange(faintness, "b m -> b 1 1 m") * others
         x = x + self.joined(rearrange(attend(q, k, v, bias=bias), "b h m d -> b m (h d)"))
         x = x + self.mlp(self.norm_mlp(x))
-        weight, correction, log_factor = self.heads(self.norm_heads(x)).split(
-            (1, len(LABELS), 3), dim=-1
-        )
+        told = self.heads(self.norm_heads(x))
+        weight, correction, log_factor = told[..., :1], told[..., 1:-3], told[..., -3:]
         return torch.exp(weight.clamp(-4.0, 2.0)), correction, log_factor.clamp(-4.0, 4.0)
 
 
@@ -270,6 +269,17 @@ def _shown(tokens: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
     if mask is None:
         return tokens, tokens.new_ones(tokens.shape[:2])
     return torch.where(mask[..., None], tokens, 0.0), mask.to(tokens.dtype)
+
+
+def _parts(tokens: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of (..., 18): probabilities (11), VAD (3), log variances (3), confidence (1)."""
+    first = len(LABELS)
+    return (
+        tokens[..., :first],
+        tokens[..., first : first + 3],
+        tokens[..., first + 3 : first + 6],
+        tokens[..., first + 6 :],
+    )
 
 
 def _audible(tokens: Tensor, present: Tensor) -> Tensor:

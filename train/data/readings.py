@@ -75,7 +75,10 @@ def read_readings(folder: Path, modality: str) -> Readings:
         person = arrays.get("speaker", np.arange(number))
         readings = Readings(
             modality,
-            *(arrays[k].astype(np.float32) for k in ("probs", "vad", "vad_var", "confidence")),
+            probs=arrays["probs"].astype(np.float32),
+            vad=arrays["vad"].astype(np.float32),
+            vad_var=arrays["vad_var"].astype(np.float32),
+            confidence=arrays["confidence"].astype(np.float32),
             label=arrays["label"].astype(np.int64),
             person=np.asarray(person, dtype=np.str_),
             part=part,
@@ -98,4 +101,5 @@ def derived(probs: Floats) -> tuple[Floats, Floats]:
 def decidedness(probs: Floats, num_labels: int) -> Floats:
     """1 less the entropy of probs (N, 11) as a share of that of `num_labels` equal ones, (N,)."""
     entropy = -(probs * np.log(np.maximum(probs, 1e-12))).sum(axis=1)
-    return np.clip(1.0 - entropy / np.log(num_labels), 0.0, 1.0).astype(np.float32)
+    decided: Floats = np.clip(1.0 - entropy / np.log(num_labels), 0.0, 1.0).astype(np.float32)
+    return decided
