@@ -27,6 +27,8 @@ MAX_CONFIG_BYTES = 1024 * 1024
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
+    "face_loss": "53284bca50869b6ae1de504e1425146381dede88c4bd5b27a97a24ebe73f54ca",
+    "face_judge": "43e7ab504ada0062499fed9e4b511118bf929145692bad851a863f4bc1a9c80d",
     "speech_student": "e36f8a110ac8b4d1e7949aff3d70e8fa5fc1657ba1a51ed61595e5a81f21b03e",
     "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
     "face_motion": "f4490d3877aa4e8cda18caa9c7c5bc94507d17d156ba4ce6c63e2383954b1649",

@@ -14,6 +14,7 @@ RECIPES = {
     "embedder": ("affetto.train.embedder", "EmbedderRecipe"),
     "music_chords": ("affetto.train.music_chords", "ChordsRecipe"),
     "face": ("affetto.train.face", "FaceRecipe"),
+    "face_loss": ("affetto.train.face", "LossRecipe"),
     "face_judge": ("affetto.train.face", "JudgeRecipe"),
     "face_motion": ("affetto.train.face_motion", "MotionRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),

@@ -16,9 +16,9 @@ from affetto.weights import SHIPPED, load_weights
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
-@pytest.fixture(scope="module", params=["face", "face_judge"])
+@pytest.fixture(scope="module", params=["face", "face_loss", "face_judge"])
 def net(request):
-    return {"face": load_face, "face_judge": load_face_judge}[request.param]()
+    return load_face_judge() if request.param == "face_judge" else load_face(request.param)
 
 
 def faces(count, side=48, seed=0):
@@ -72,7 +72,7 @@ def test_an_even_surface_is_no_crash(net):
 
 
 def test_loss_and_judge_are_two_nets_of_two_halves():
-    face, judge = load_weights("face"), load_weights("face_judge")
+    face, judge = load_weights("face_loss"), load_weights("face_judge")
     assert face.sha256 != judge.sha256
     assert not set(face.trained_on) & set(judge.trained_on)
     assert not face.commercial

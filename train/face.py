@@ -1,6 +1,7 @@
-"""Train the face recognizer or the face judge on their halves of FER+.
+"""Train the face recognizer, the face net that serves as a loss, and the face judge, on FER+.
 
-    affetto train face data.root=... out=runs/face
+    affetto train face_loss data.root=... out=runs/face_loss       # the even half
+    affetto train face data.root=... out=runs/face start=runs/face_loss/weights epochs=6
     affetto train face_judge data.root=... out=runs/face_judge
 
 The target of a face is the share of its votes (Barsoum et al. 2016, their cross-entropy loss).
@@ -33,9 +34,14 @@ from affetto.train.schedule import schedule, set_rate
 from affetto.weights import save_weights
 
 LICENCE = "Research use: FER2013's pictures come from web search, their rights are unclear."
+TRAINED_ON: dict[Half, tuple[str, ...]] = {
+    "even": ("ferplus-even",),
+    "odd": ("ferplus-odd",),
+    "all": ("ferplus-even", "ferplus-odd"),
+}
 SHARPNESSES = tuple(round(0.5 + 0.05 * step, 2) for step in range(41))
 PRIOR_SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
-UAR_WORTH = 0.3  # points of accuracy given for one point of UAR when the prior share is chosen
+GIVEN_AWAY = 0.01  # of the best accuracy on validation, for UAR, when the prior share is chosen
 
 
 @dataclass
@@ -48,14 +54,13 @@ class FaceData:
 
 @dataclass
 class FaceRecipe:
-    """The face recognizer: even half, from ImageNet's weights."""
+    """The face recognizer: the whole training part."""
 
     data: FaceData = field(default_factory=FaceData)
     augmentation: FaceAugmentation = field(default_factory=FaceAugmentation)
     out: str = "runs/face"
-    teacher: str = ""
-    mixed: float = 0.3  # both parameters of mixup's beta distribution (Zhang et al. 2018)
-    epochs: int = 16
+    start: str = ""  # weights to start from; "" is ImageNet's
+    epochs: int = 12
     batch_size: int = 64
     learning_rate: float = 1.5e-3
     warmup_share: float = 0.08
@@ -69,13 +74,25 @@ class FaceRecipe:
     @property
     def half(self) -> Half:
         """Of the training part."""
-        return "even"
+        return "all"
 
     def build(self) -> ExpressionRecognizer:
         """The untrained net."""
         recognizer = FaceRecognizer()
         recognizer.network.start_from(lite0_network())  # type: ignore[operator]
         return recognizer
+
+
+@dataclass
+class LossRecipe(FaceRecipe):
+    """The same net for generators to learn from: the even half."""
+
+    out: str = "runs/face_loss"
+
+    @property
+    def half(self) -> Half:
+        """Of the training part."""
+        return "even"
 
 
 @dataclass
@@ -114,8 +131,8 @@ def fit(config: FaceRecipe, train: Faces, valid: Faces) -> dict[str, float]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         net = config.build()
-    if config.teacher:
-        train = taught(train, filled(net, config.teacher))
+    if config.start:
+        filled(net, config.start)
     net = net.requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average: Average[ExpressionRecognizer] = Average(net, decay=config.average_decay)
     optimizer = torch.optim.AdamW(
@@ -175,13 +192,10 @@ def _epoch(
             amount=config.augmentation,
             generator=generator,
         )
-        faces, shares = mixed(
-            faces, torch.from_numpy(train.shares[rows]), config.mixed, generator=generator
-        )
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
             logits = net.network(faces.to(memory_format=torch.channels_last))
         log_probs = logits.float().log_softmax(dim=-1)
-        loss = -(shares * log_probs).sum(dim=-1).mean()
+        loss = -(torch.from_numpy(train.shares[rows]) * log_probs).sum(dim=-1).mean()
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(net.parameters(), config.gradient_norm)
@@ -191,25 +205,6 @@ def _epoch(
     return float(np.mean(losses))
 
 
-def taught(train: Faces, teacher: ExpressionRecognizer) -> Faces:
-    """The faces with targets half votes, half what the teacher says of them."""
-    said = np.exp(read_scores(teacher, train.pixels))
-    return dataclasses.replace(train, shares=((train.shares + said) / 2).astype(np.float32))
-
-
-def mixed(
-    faces: Tensor, shares: Tensor, amount: float, *, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Each face and its target blended with another's of the batch, one ratio for all."""
-    rng = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
-    ratio = float(rng.beta(amount, amount))
-    other = torch.randperm(len(faces), generator=generator)
-    return (
-        ratio * faces + (1 - ratio) * faces[other],
-        ratio * shares + (1 - ratio) * shares[other],
-    )
-
-
 def calibrate(net: ExpressionRecognizer, train: Faces, valid: Faces) -> dict[str, float]:
     """Set the share of the prior to take out and the sharpness by the validation part."""
     scores = read_scores(net, valid.pixels)  # (N, 8) log probabilities
@@ -217,11 +212,11 @@ def calibrate(net: ExpressionRecognizer, train: Faces, valid: Faces) -> dict[str
     clear = valid.majority >= 0
     wanted = valid.majority[clear]
 
-    def worth(share: float) -> float:
-        said = (scores - share * prior)[clear].argmax(axis=1)
-        return accuracy(wanted, said) + UAR_WORTH * uar(wanted, said)
-
-    shifted = scores - max(PRIOR_SHARES, key=worth) * prior
+    answers = {share: (scores - share * prior)[clear].argmax(axis=1) for share in PRIOR_SHARES}
+    least = max(accuracy(wanted, said) for said in answers.values()) - GIVEN_AWAY
+    good = [share for share, said in answers.items() if accuracy(wanted, said) >= least]
+    prior_share = max(good, key=lambda share: uar(wanted, answers[share]))
+    shifted = scores - prior_share * prior
     said = shifted[clear].argmax(axis=1)
     errors = {
         sharpness: calibration_error(wanted, _softmax(sharpness * shifted[clear]))
@@ -235,7 +230,7 @@ def calibrate(net: ExpressionRecognizer, train: Faces, valid: Faces) -> dict[str
         "valid_uar": uar(wanted, said),
         "valid_calibration_error": errors[sharpness],
         "sharpness": sharpness,
-        "prior_share": max(PRIOR_SHARES, key=worth),
+        "prior_share": prior_share,
     }
 
 
@@ -271,7 +266,7 @@ def save_model(folder: Path, net: ExpressionRecognizer, config: FaceRecipe) -> N
         tensors=tensors,
         licence=LICENCE,
         commercial=False,
-        trained_on=(f"ferplus-{config.half}",),
+        trained_on=TRAINED_ON[config.half],
     )
 
 

@@ -1,11 +1,15 @@
-"""The face recognizer: one face -> Reading. It may serve as a loss; the judge is another net."""
+"""The face recognizer: one face -> Reading.
+
+Two sets of weights: "face" has seen all of FER+'s training part and recognizes best; "face_loss"
+has seen its even half alone, so that it may be a loss where the judge, of the odd half, judges.
+"""
 
 from affetto.recognizers.face.expression import ExpressionRecognizer, filled
 from affetto.recognizers.face.network import FaceNetwork
 
 
 class FaceRecognizer(ExpressionRecognizer):
-    """EfficientNet-lite0's first blocks, trained on the even half of FER+ (model_cards/face.md)."""
+    """EfficientNet-lite0's first blocks, trained on FER+ (model_cards/face.md)."""
 
     def __init__(self) -> None:
         """An untrained one; `load_face` gives the trained."""
