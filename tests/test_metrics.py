@@ -57,5 +57,5 @@ def test_bootstrap_draws_whole_groups():
 @pytest.mark.parametrize("measure", [accuracy, uar, ccc, pearson])
 def test_bad_input(measure):
     for wanted, got in (([], []), ([0, 1], [0]), ([[0]], [[0]]), ([0, np.nan], [0, 1])):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"\(M,\)|finite"):
             measure(wanted, got)

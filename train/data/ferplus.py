@@ -70,6 +70,10 @@ def read_ferplus(root: Path, part: str, *, half: Half = "all") -> Faces:
     pixels = np.empty((len(rows), SIDE, SIDE), dtype=np.uint8)
     for number in np.unique(rows // ROW**2):
         sheet = cv2.imread(str(folder / "sheets" / f"sheet_{number:02d}.jpg"), cv2.IMREAD_GRAYSCALE)
+        if sheet is None:
+            raise BadInput(
+                f"no FER+ sheet {number} at {folder / 'sheets'}: get the whole data folder"
+            )
         places = np.flatnonzero(rows // ROW**2 == number)
         for place in places:
             top, left = (rows[place] % ROW**2) // ROW * SIDE, rows[place] % ROW * SIDE
