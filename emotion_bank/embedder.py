@@ -2,7 +2,7 @@
 
 A modality brings 18 numbers: the 11 canonical probabilities, valence, arousal and dominance, the
 logs of their variances, and the confidence. Nothing else of a recording reaches the space. That is
-not enough: the decimals of a voice's probabilities name one of four unseen actors in 58 to 70 of
+not enough: the decimals of a voice's probabilities name one of four unseen actors in 50 to 67 of
 100 cases (benchmarks/identity.py). So what a person's voice or face says is rounded before it is
 embedded: squared probabilities to thirds, the rest derived from them. Gradients pass straight
 through (Bengio et al. 2013). `fine=True` leaves the rounding out, where labels over time are wanted
