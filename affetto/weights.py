@@ -29,7 +29,7 @@ SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 SHIPPED: dict[str, str] = {
     "face_loss": "53284bca50869b6ae1de504e1425146381dede88c4bd5b27a97a24ebe73f54ca",
     "face_judge": "43e7ab504ada0062499fed9e4b511118bf929145692bad851a863f4bc1a9c80d",
-    "speech_student": "e36f8a110ac8b4d1e7949aff3d70e8fa5fc1657ba1a51ed61595e5a81f21b03e",
+    "speech_student": "21fbf0973ba02d903d3725b0a6a0571b5e0001c3685b4e1f5f4fe19b6bc9719c",
     "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
     "face_motion": "f4490d3877aa4e8cda18caa9c7c5bc94507d17d156ba4ce6c63e2383954b1649",
     "bank": "929785d6bf58e687aee3c20f16595c253fce74c0eca067c5b3ec06836d4bf2fe",

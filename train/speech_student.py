@@ -97,7 +97,7 @@ class StudentRecipe:
     state_weight: float = 1.0
     num_axes: int = 64
     disturbed_share: float = 0.1
-    temperature: float = 1.0
+    temperature: float = 0.8
     num_sounds: int = 200
     save_every: int = 5
     seed: int = 0
@@ -171,7 +171,7 @@ def fit(config: StudentRecipe, lessons: Lessons, test: Lessons) -> dict[str, flo
                 rows = order[number * config.batch_size : (number + 1) * config.batch_size]
                 loss = batch_loss(pupil.train(), lessons, targets, rows, config, rng=rng)
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 nn.utils.clip_grad_norm_(pupil.parameters(), config.gradient_norm)
                 optimizer.step()
                 average.update(pupil)
@@ -209,8 +209,8 @@ def build(config: StudentRecipe, lessons: Lessons) -> Pupil:
     sounding = (torch.arange(clean.shape[2]) < lessons.lengths[:, None]).float()[:, None]
     mean = (clean * sounding).sum(dim=(0, 2)) / sounding.sum()
     square = ((clean - mean[:, None]) ** 2 * sounding).sum(dim=(0, 2)) / sounding.sum()
-    pupil.student.mel_mean.copy_(mean[:, None])
-    pupil.student.mel_std.copy_(square.sqrt()[:, None] + 1e-3)
+    pupil.student.get_buffer("mel_mean").copy_(mean[:, None])
+    pupil.student.get_buffer("mel_std").copy_(square.sqrt()[:, None] + 1e-3)
     return pupil
 
 
@@ -256,7 +256,8 @@ def batch_loss(
         logits, said = pupil(mel, mask | mask[partner])
     errors = (said.float() - seen).square().mean(dim=2)[sure & sure[partner]]
     answers = -(wanted * logits.float().log_softmax(dim=1)).sum(dim=1).mean()
-    return answers + config.state_weight * errors.mean()
+    total: Tensor = answers + config.state_weight * errors.mean()
+    return total
 
 
 @torch.no_grad()

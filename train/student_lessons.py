@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from einops import reduce
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
@@ -117,7 +118,8 @@ def _read(
                 mel[row, copy, :, : picture.shape[1]] = picture
             found = _teacher_states(whisper, sound)  # (5, T', D)
             pooled[row] = torch.cat([found.mean(1), found.std(1, correction=0)], dim=1).flatten()
-            paired = found[list(STATES), : found.shape[1] // 2 * 2].unflatten(1, (-1, 2)).mean(2)
+            whole = found[list(STATES), : found.shape[1] // 2 * 2]
+            paired = reduce(whole, "s (t two) d -> s t d", "mean", two=2)
             states[row, : paired.shape[1]] = torch.cat(list(paired), dim=1)[: states.shape[1]]
     return {"mel": mel, "lengths": lengths, "pooled": pooled, "states": states}
 
@@ -192,10 +194,10 @@ def fit_head(inputs: Tensor, labels: Tensor, *, penalty: float) -> tuple[Tensor,
         logits = (inputs - middle) @ weight + bias
         data = functional.cross_entropy(logits, labels, weight=balance, reduction="sum")
         total: Tensor = (data + 0.5 / penalty * (weight**2).sum()) / len(labels)
-        total.backward()
+        torch.autograd.backward(total)
         return total
 
-    solver.step(cost)
+    solver.step(cost)  # type: ignore[no-untyped-call]
     return weight.detach(), (bias - middle @ weight).detach()
 
 
@@ -203,7 +205,8 @@ def sample_axes(values: Tensor, *, most: int = 600) -> Tensor:
     """The standardised values (N, I) on their strongest principal axes, (N, <= most)."""
     scaled = (values - values.mean(dim=0)) / (values.std(dim=0, correction=0) + 1e-6)
     variances, axes = torch.linalg.eigh((scaled @ scaled.T).double())
-    return (axes * variances.clamp(min=0.0).sqrt())[:, -most:].float()
+    strongest: Tensor = (axes * variances.clamp(min=0.0).sqrt())[:, -most:]
+    return strongest.float()
 
 
 def frame_axes(lessons: Lessons, *, num_axes: int) -> tuple[Tensor, Tensor]:

@@ -53,10 +53,10 @@ def fit_presence(student: SpeechStudent, lessons: Lessons, *, num_each: int, see
             scaled @ weight + bias, wanted, reduction="none"
         )
         total: Tensor = (costs * weights).sum() + PENALTY * weight.square().sum()
-        total.backward()
+        torch.autograd.backward(total)
         return total
 
-    solver.step(cost)
+    solver.step(cost)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         slope = weight / spread
         student.presence.weight.copy_(slope[None])

@@ -144,8 +144,10 @@ def build(config: TextRecipe, corpus: Corpus) -> TextNetwork:
     for layer, given in zip(net.layers, corpus.upper, strict=True):
         layer.load_state_dict(given.state_dict())
     with torch.no_grad():
-        net.rated_head[-1].weight.mul_(0.3)
-        net.rated_centre.copy_(torch.from_numpy(corpus.rated["train"].vad.mean(axis=0)))
+        net.rated_head[-1].get_parameter("weight").mul_(0.3)
+        net.get_buffer("rated_centre").copy_(
+            torch.from_numpy(corpus.rated["train"].vad.mean(axis=0))
+        )
     return net
 
 

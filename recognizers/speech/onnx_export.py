@@ -161,7 +161,7 @@ class _Formula:
         self.prefix = prefix
         self.nodes: list[NodeProto] = []
 
-    def __call__(self, kind: str, *inputs: str, out: str = "", **attributes: object) -> str:
+    def __call__(self, kind: str, *inputs: str, out: str = "", **attributes: Any) -> str:  # noqa: ANN401
         from onnx import helper
 
         name = out or f"{self.prefix}/{len(self.nodes)}"
