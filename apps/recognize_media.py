@@ -1,9 +1,9 @@
 """One medium: which judges it has work for, and what they say together."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
@@ -147,11 +147,37 @@ def recognize_medium(
 
 
 def _joined(gathered: _Gathered, nets: Nets, rate_hz: float) -> EmotionTrack:
-    """All tracks as one over the whole medium; what stands alone is left as it is."""
-    if len(gathered.tracks) > 1:
-        return fuse(gathered.tracks, embedder=nets.embedder, rate_hz=rate_hz)
-    (alone,) = gathered.tracks.values()
-    return alone.at(np.arange(int(gathered.duration_s * rate_hz + 1e-6) + 1) / rate_hz)
+    """All tracks as one over the whole medium; where one speaks alone it is left as it is."""
+    times = np.arange(int(gathered.duration_s * rate_hz + 1e-6) + 1) / rate_hz
+    if len(gathered.tracks) == 1:
+        (alone,) = gathered.tracks.values()
+        return alone.at(times)
+    tracks = {name: _audible(track.at(times)) for name, track in gathered.tracks.items()}
+    return _lone_kept(fuse(tracks, embedder=nets.embedder, rate_hz=rate_hz), tracks)
+
+
+def _audible(track: EmotionTrack) -> EmotionTrack:
+    """The track, silent where there was nothing to judge: music does not outvoice the scene."""
+    confidence = np.where(track.confidence >= LEAST_CONFIDENCE, track.confidence, 0)
+    return replace(track, confidence=confidence.astype(np.float32))
+
+
+def _lone_kept(fused: EmotionTrack, tracks: Mapping[str, EmotionTrack]) -> EmotionTrack:
+    """The fused track with the labels, VAD and confidence of who speaks alone, where one does.
+
+    The embedder's place for a lone judgement is coarse, to hide who it was: a neutral of 51 % came
+    out as surprised. Its mean and variance stay; the scene speaks where no person does.
+    """
+    there = {name: track.at(fused.times) for name, track in tracks.items()}
+    speaks = {name: track.confidence > 0 for name, track in there.items()}
+    persons = np.sum([spoken for name, spoken in speaks.items() if name != "scene"], axis=0)  # (T,)
+    fields = ("probs", "vad", "vad_var", "confidence")
+    arrays = {name: getattr(fused, name).copy() for name in fields}
+    for name, track in there.items():
+        alone = speaks[name] & (persons == (name != "scene"))
+        for which, array in arrays.items():
+            array[alone] = getattr(track, which)[alone]
+    return replace(fused, **arrays)
 
 
 def _film(

@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--readings", type=Path, default=Path("runs/readings/voice.npz"))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    words = [f"data_root={given.data}", f"cache={given.runs / 'cache'}"]
+    words = [f"data.root={given.data}", f"cache={given.runs / 'cache'}"]
     config = load_config(StudentRecipe, CONFIG, words)
     clips = read_clips(config)
     lessons = prepare_lessons(

@@ -1,6 +1,6 @@
 """Train the tiny speech student on what Whisper's states and a head on them say of each clip.
 
-    affetto train speech_student data_root=... out=runs/speech_student/all
+    affetto train speech_student data.root=... out=runs/speech_student/all
 
 Loss: cross-entropy against a mixture of the label and the teacher's probabilities, both for clips
 of strangers (`affetto.train.student_lessons`), and the squared error of the teacher's frame states
@@ -54,13 +54,20 @@ LICENCE = (
 
 
 @dataclass
+class StudentData:
+    """Where the corpora are."""
+
+    root: str = "../shared/data"
+
+
+@dataclass
 class StudentRecipe:
     """The whole run.
 
     Attributes:
         student: sizes of the network.
         variation: of log-mel pictures.
-        data_root: folder of `ravdess` and `emodb`.
+        data: its `root` holds `ravdess` and `emodb`.
         cache: where what the teacher says of the clips is kept between runs.
         out: the run's folder.
         fold: RAVDESS fold (1 to 6) whose actors are left out; 0 to train on all.
@@ -77,7 +84,7 @@ class StudentRecipe:
 
     student: StudentConfig = field(default_factory=StudentConfig)
     variation: LogMelVariation = field(default_factory=LogMelVariation)
-    data_root: str = "../shared/data"
+    data: StudentData = field(default_factory=StudentData)
     cache: str = "runs/speech_student/cache"
     out: str = "runs/speech_student/all"
     fold: int = 0
@@ -137,7 +144,7 @@ def run(config: StudentRecipe) -> dict[str, float]:
 
 def read_clips(config: StudentRecipe) -> list[Utterance]:
     """The utterances of both corpora, or an even choice of them."""
-    root = Path(config.data_root)
+    root = Path(config.data.root)
     corpora = (read_ravdess(root / "ravdess"), read_emodb(root / "emodb"))
     return [
         clip
