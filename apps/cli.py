@@ -270,7 +270,13 @@ def score(
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="music_chords or music_dynamics.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="bank, embedder, speech, speech_student, face, face_loss, face_judge, "
+            "face_motion, text, music_chords or music_dynamics."
+        ),
+    ],
     overrides: Annotated[
         list[str] | None, typer.Argument(help="A config .yaml first if wanted, then key=value ...")
     ] = None,

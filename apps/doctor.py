@@ -50,7 +50,7 @@ def examine() -> list[Finding]:
 def table(findings: list[Finding]) -> str:
     """The findings as lines for a terminal."""
     signs = {True: "ok     ", False: "MISSING", None: "absent "}
-    return "\n".join(f"{signs[row.ok]}  {row.what:<24} {row.detail}" for row in findings)
+    return "\n".join(f"{signs[row.ok]}  {row.what:<28} {row.detail}" for row in findings)
 
 
 def _machine() -> list[Finding]:

@@ -117,7 +117,7 @@ def recognize_medium(
     wanted = [name for name in WHAT[kind] if name in only]
     if not wanted:
         raise BadInput(
-            f"{path}: a {kind} has {', '.join(WHAT[kind])}, and --only names {', '.join(only)}"
+            f"{path}: a {kind} has {', '.join(WHAT[kind])}; asked for was {', '.join(only)}"
         )
     if kind == "picture":
         gathered = _picture(path, nets, wanted, num_stills)
@@ -306,6 +306,8 @@ def _text(path: Path, nets: Nets) -> _Gathered:
     spoken = read_transcript(path)
     gathered = _Gathered(spoken[-1].end_s if spoken else 0.0)
     gathered.take("text", recognize_text(spoken, recognizer=nets.text), KNOWN["text"])
+    if not spoken:
+        gathered.missing["text"] = "no words were found"
     return gathered
 
 

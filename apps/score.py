@@ -114,7 +114,7 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
     _check(job)
     torch.set_num_threads(1)
     nets = nets or Nets(face_judge=job.judge == "face-judge")
-    judges, losses, has_record = _independent(job, nets)
+    losses, has_record = _independent(job, nets)
     workers = job.threads or free_cores()
 
     def read(path: Path, first: float) -> Recognition:
@@ -131,7 +131,7 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
     result = Result(
         job=job,
         found=found,
-        judges=judges,
+        judges=found.judges,
         losses=losses,
         has_record=has_record,
         comparisons=tuple(_comparisons(job, found, read)),
@@ -158,17 +158,16 @@ def _check(job: Job) -> None:
         raise BadInput(f"--out {job.out} is a file: give a folder")
 
 
-def _independent(job: Job, nets: Nets) -> tuple[tuple[Net, ...], tuple[Net, ...], bool]:
-    """The judging nets and the losses on record, after making sure that they are apart."""
+def _independent(job: Job, nets: Nets) -> tuple[tuple[Net, ...], bool]:
+    """The losses on record, after making sure that nobody who could judge is one of them."""
     kind = kind_of(job.media) or "video"
     looked_at = [name for name in WHAT[kind] if name in JUDGES[job.judge]]
-    judges = judge_nets(nets, looked_at)
     record = job.recipe or job.media.parent / RECIPE_FILE
     has_record = job.recipe is not None or record.is_file()
     losses = losses_of(record) if has_record else ()
-    for judge in judges:
+    for judge in judge_nets(nets, looked_at):
         check_judge(judge, losses)
-    return judges, losses, has_record
+    return losses, has_record
 
 
 def _comparisons(

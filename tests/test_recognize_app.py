@@ -16,6 +16,7 @@ from affetto.apps.emotion_summary import LEAST_CONFIDENCE, confidence_words, str
 from affetto.apps.judges import Nets
 from affetto.apps.recognize import collect, run
 from affetto.apps.recognize_job import Answer, Job, Recognition, Row, modalities
+from affetto.apps.recognize_media import _Gathered, _joined
 from affetto.apps.recognize_plots import write_plot
 from affetto.apps.recognize_table import plain, table, write_csv
 from affetto.apps.webvtt import write_webvtt
@@ -244,6 +245,25 @@ def test_music_alone_is_hardly_judged(nets, tmp_path, rate):
     assert one(nets, tmp_path / "music.wav").track.confidence.max() < 0.15
 
 
+def test_who_speaks_alone_is_shown_as_judged(nets):
+    """A voice too faint to judge leaves the scene as it is; a face alone keeps its labels."""
+    face = course("surprised:0.5")
+    seen = np.where(face.times < 15, 0.4, 0.0).astype(np.float32)
+    scene = course("calm", 0.3)
+    gathered = _Gathered(DURATION_S)
+    gathered.tracks = {
+        "voice": course("angry", LEAST_CONFIDENCE / 2),
+        "face": replace(face, confidence=seen),
+        "scene": scene,
+    }
+    fused = _joined(gathered, nets, 2.0)
+    for alone, there in ((face, fused.times < 15), (scene, fused.times >= 15)):
+        wanted = alone.at(fused.times)
+        np.testing.assert_allclose(fused.probs[there], wanted.probs[there], atol=1e-5)
+        np.testing.assert_allclose(fused.vad_var[there], wanted.vad_var[there], atol=1e-5)
+    np.testing.assert_allclose(fused.confidence, np.where(fused.times < 15, 0.4, 0.3), atol=1e-5)
+
+
 def test_a_film_without_sound_or_face_leaves_the_scene(nets, tmp_path):
     seen = one(nets, film(tmp_path / "noise.mp4"))
     assert set(seen.missing) == {"voice", "face"}
@@ -282,7 +302,7 @@ def test_a_bad_file_does_not_stop_the_others(nets, tmp_path):
 
 def test_what_is_not_in_a_medium_is_said(nets, tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(16_000), 16_000)
-    with pytest.raises(BadInput, match="--only names face"):
+    with pytest.raises(BadInput, match="asked for was face"):
         one(nets, tmp_path / "a.wav", only=("face",))
 
 

@@ -242,7 +242,7 @@ def test_the_app_refuses_a_judge_that_was_a_loss(letter, nets):
         ({"request": "auto"}, "name an emotion"),
         ({"request": "nonsense"}, "unknown emotion"),
         ({"request": "happy", "judge": "mother"}, "face-judge"),
-        ({"request": "happy", "judge": "face"}, "--only names face"),
+        ({"request": "happy", "judge": "face"}, "asked for was face"),
         ({"reference": Path("nowhere.json")}, "nowhere"),
     ],
 )
