@@ -26,6 +26,13 @@ from affetto.weights import SHIPPED, save_weights
 DURATION_S = 60.0
 
 
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch):
+    """Fewer draws than in earnest, which take most of the time and change no verdict here."""
+    monkeypatch.setattr("affetto.recognizers.score.ROUNDS", 200)
+    monkeypatch.setattr("affetto.recognizers.score.SHUFFLES", 100)
+
+
 def asked(text, duration_s=DURATION_S):
     return request_to_track(parse_request(text), duration_s=duration_s, rate_hz=4.0)
 
