@@ -48,12 +48,13 @@ def like(file: Path, *, progress: Report = silent) -> EmotionTrack:
     """
     if file.suffix.casefold() in TRACKS:
         return _saved(file)
+    from affetto.apps.emotion_summary import LEAST_CONFIDENCE
     from affetto.apps.judges import Nets
     from affetto.apps.machine import free_cores
     from affetto.apps.recognize_media import recognize_medium
 
     found = recognize_medium(file, nets=Nets(), num_workers=free_cores(), progress=progress)
-    if not (found.track.confidence > 0).any():
+    if not (found.track.confidence >= LEAST_CONFIDENCE).any():
         why = "; ".join(found.missing.values()) or "nothing in it can be judged"
         raise RequestError(f"like:{file}: {why}: give another recording, or name the emotion")
     return commit(found.track) if found.track.kind == "evoked" else found.track
