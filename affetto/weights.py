@@ -28,12 +28,12 @@ SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
     "face_loss": "53284bca50869b6ae1de504e1425146381dede88c4bd5b27a97a24ebe73f54ca",
-    "face_judge": "43e7ab504ada0062499fed9e4b511118bf929145692bad851a863f4bc1a9c80d",
+    "face_judge": "e1a4e1f2a97d931a19efe86cdae95d25b3e924e3b0be65e855d3728702007276",
     "speech_student": "21fbf0973ba02d903d3725b0a6a0571b5e0001c3685b4e1f5f4fe19b6bc9719c",
-    "face": "f2ef4d4f113b6f9681d97c073b6ba01da99e62e948d68eaa3bf3955166dc4239",
+    "face": "94075030e92bee63504a6a91c1636e6bb296606706577ed7480baae8d4b8b4ac",
     "face_motion": "f4490d3877aa4e8cda18caa9c7c5bc94507d17d156ba4ce6c63e2383954b1649",
-    "bank": "929785d6bf58e687aee3c20f16595c253fce74c0eca067c5b3ec06836d4bf2fe",
-    "embedder": "dbba4da58a95541dad22f9ab22bf3e7f165469c15796353e91c5911e759e6cfb",
+    "bank": "54c3d4956df5f9b60ca2eba1bad48550b975fc5332b07aed2623640ddd9bf0f2",
+    "embedder": "55158853745517778b0422389fd485e5a000699277434dfd79255ee97ac0d706",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_timeline import smooth
+from affetto.recognizers.fuse import LEAST_CONFIDENCE
 
 HALF_90 = 1.645  # standard deviations of a normal on each side of a 90 % interval
-LEAST_CONFIDENCE = 0.02  # below, there was nothing to judge
 # Least confidence -> how sure the judge is, in words.
 WORDS = ((0.6, "sure"), (0.35, "fairly sure"), (0.15, "unsure"), (LEAST_CONFIDENCE, "very unsure"))
 NOTHING = "nothing to judge"

@@ -1,15 +1,14 @@
 """One medium: which judges it has work for, and what they say together."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 
-from affetto.apps.emotion_summary import LEAST_CONFIDENCE
 from affetto.apps.judges import Nets, judge_nets
 from affetto.apps.progress import Report, silent
 from affetto.apps.recognize_job import FUSED, MODALITIES, Kind, Modality, Recognition, Row
@@ -29,7 +28,7 @@ from affetto.media_sound import Sound
 from affetto.recognizers.face.picture import SUFFIXES as PICTURES
 from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.face.timeline import FaceTimelines, recognize_faces, recognize_picture
-from affetto.recognizers.fuse import fuse
+from affetto.recognizers.fuse import LEAST_CONFIDENCE, fuse
 from affetto.recognizers.speech.recognizer import recognize_speech
 from affetto.recognizers.text.recognizer import recognize_text
 from affetto.recognizers.text.sentences import read_transcript
@@ -152,32 +151,8 @@ def _joined(gathered: _Gathered, nets: Nets, rate_hz: float) -> EmotionTrack:
     if len(gathered.tracks) == 1:
         (alone,) = gathered.tracks.values()
         return alone.at(times)
-    tracks = {name: _audible(track.at(times)) for name, track in gathered.tracks.items()}
-    return _lone_kept(fuse(tracks, embedder=nets.embedder, rate_hz=rate_hz), tracks)
-
-
-def _audible(track: EmotionTrack) -> EmotionTrack:
-    """The track, silent where there was nothing to judge: music does not outvoice the scene."""
-    confidence = np.where(track.confidence >= LEAST_CONFIDENCE, track.confidence, 0)
-    return replace(track, confidence=confidence.astype(np.float32))
-
-
-def _lone_kept(fused: EmotionTrack, tracks: Mapping[str, EmotionTrack]) -> EmotionTrack:
-    """The fused track with the labels, VAD and confidence of who speaks alone, where one does.
-
-    The embedder's place for a lone judgement is coarse, to hide who it was: a neutral of 51 % came
-    out as surprised. Its mean and variance stay; the scene speaks where no person does.
-    """
-    there = {name: track.at(fused.times) for name, track in tracks.items()}
-    speaks = {name: track.confidence > 0 for name, track in there.items()}
-    persons = np.sum([spoken for name, spoken in speaks.items() if name != "scene"], axis=0)  # (T,)
-    fields = ("probs", "vad", "vad_var", "confidence")
-    arrays = {name: getattr(fused, name).copy() for name in fields}
-    for name, track in there.items():
-        alone = speaks[name] & (persons == (name != "scene"))
-        for which, array in arrays.items():
-            array[alone] = getattr(track, which)[alone]
-    return replace(fused, **arrays)
+    tracks = {name: track.at(times) for name, track in gathered.tracks.items()}
+    return fuse(tracks, embedder=nets.embedder, rate_hz=rate_hz)
 
 
 def _film(

@@ -48,10 +48,10 @@ def like(file: Path, *, progress: Report = silent) -> EmotionTrack:
     """
     if file.suffix.casefold() in TRACKS:
         return _saved(file)
-    from affetto.apps.emotion_summary import LEAST_CONFIDENCE
     from affetto.apps.judges import Nets
     from affetto.apps.machine import free_cores
     from affetto.apps.recognize_media import recognize_medium
+    from affetto.recognizers.fuse import LEAST_CONFIDENCE
 
     found = recognize_medium(file, nets=Nets(), num_workers=free_cores(), progress=progress)
     if not (found.track.confidence >= LEAST_CONFIDENCE).any():

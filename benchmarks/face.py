@@ -23,7 +23,7 @@ from affetto.recognizers.metrics import (
     uar,
 )
 from affetto.recognizers.taxonomy import NATIVE_LABELS
-from affetto.train.data.ferplus import Faces, read_ferplus
+from affetto.train.data.ferplus import NEAR_BITS, Faces, read_ferplus, twins
 from affetto.train.face import as_tensor
 
 EMOTIONS = NATIVE_LABELS["ferplus8"]
@@ -41,7 +41,6 @@ CANONICAL = [
         "contemptuous",
     )
 ]
-NEAR = 4  # of 256 bits: fingerprints this close are taken for one picture
 
 
 def main() -> None:
@@ -70,7 +69,7 @@ def main() -> None:
         "",
         "Data: FER2013 pictures with FER+ votes. `face`, the recognizer, learned from the whole training part; `face_loss`, the same",
         "net, from its even half (by fer_index), `face_judge`, another net, from its odd half; everything else (how much of the label frequencies is taken out, temperature) was set on",
-        "the validation part; one setting a net for all columns. Answers are the mean of a face and its mirror image.",
+        "validation faces without a near twin in the training part; one setting a net for all columns. Answers are the mean of a face and its mirror image.",
         "Official: single votes removed, more than half of what is left for one emotion, unknown and not-a-face dropped.",
         "Intervals: bootstrap over faces, as persons are not known.",
         "",
@@ -181,32 +180,18 @@ def without_twins(
     train: Faces, test: Faces, official: np.ndarray, native: dict[str, np.ndarray]
 ) -> list[str]:
     """What near duplicates in the training part (by a 256-bit difference fingerprint) are worth."""
-    marks = [1 - 2 * fingerprint(part.pixels).astype(np.float32) for part in (train, test)]
-    nearest = np.concatenate(
-        [((256 - block @ marks[0].T) / 2).min(axis=1) for block in np.array_split(marks[1], 20)]
-    )
-    twins = nearest <= NEAR
-    clean = official & ~twins
+    paired = twins(test, train)
+    clean = official & ~paired
     figures = ", ".join(
         f"{name} {100 * accuracy(test.majority[clean], table[clean].argmax(axis=1)):.1f} / "
         f"{100 * uar(test.majority[clean], table[clean].argmax(axis=1)):.1f}"
         for name, table in native.items()
     )
     return [
-        f"Near twins: {twins.sum()} of {len(twins)} test faces ({twins[official].sum()} of the official ones) have a training picture "
-        f"within {NEAR} of 256 bits of a difference fingerprint; the protocol leaves them in. Without them ({clean.sum()} faces), "
+        f"Near twins: {paired.sum()} of {len(paired)} test faces ({paired[official].sum()} of the official ones) have a training picture "
+        f"within {NEAR_BITS} of 256 bits of a difference fingerprint; the protocol leaves them in. Without them ({clean.sum()} faces), "
         f"accuracy / UAR: {figures}. The two halves share such twins too (about 650 faces): they are disjoint by picture number.",
     ]
-
-
-def fingerprint(pixels: np.ndarray) -> np.ndarray:
-    """(N, 256) bool: whether brightness rises from cell to cell."""
-    import cv2
-
-    small = np.stack(
-        [cv2.resize(face, (17, 16), interpolation=cv2.INTER_AREA) for face in pixels]
-    ).astype(int)
-    return (np.diff(small, axis=2) > 0).reshape(len(pixels), -1)
 
 
 def milliseconds(net: ExpressionRecognizer, batch: int) -> float:

@@ -18,6 +18,7 @@ from affetto.emotion_bank.space import decode
 # A track speaks this long before its first and after its last step when it has only one.
 LONE_STEP_S = 0.5
 MAX_STEPS = 1_000_000
+LEAST_CONFIDENCE = 0.02  # below, there was nothing to judge
 
 
 def fuse(
@@ -25,11 +26,13 @@ def fuse(
 ) -> EmotionTrack:
     """Join tracks of different modalities, rates and extents on one timeline.
 
-    Each speaks within its own extent, half a step beyond its ends; where its confidence is 0 it
-    drops out. Labels and VAD are decoded from the embedder's Gaussian before its rounding, which
-    takes identity out of `mean` and `log_var` and would make steps in the curves. The confidence
-    is the mean of those that speak, weighed by themselves, times how decided the joint labels are
-    beside what the parts are on average: who disagree make it lower, who agree never raise it.
+    Each speaks within its own extent, half a step beyond its ends; where its confidence is under
+    `LEAST_CONFIDENCE` it drops out. Who speaks alone keeps labels, VAD and confidence; where
+    several do, labels and VAD are decoded from the embedder's Gaussian before its rounding; that
+    takes identity out of `mean` and `log_var`, but would make steps in the curves. Their
+    confidence is the mean of those that speak, weighed by themselves, times how decided the joint
+    labels are beside what the parts are on average: who disagree make it lower, who agree never
+    raise it.
 
     Args:
         tracks: modality (of `affetto.emotion_bank.embedder.MODALITIES`, not "request") -> track.
@@ -60,15 +63,17 @@ def fuse(
         given = (torch.from_numpy(tokens), modality, torch.from_numpy(mask))
         mean, log_var = embedder(*given)
         probs, vad, vad_var = decode(*embedder(*given, fine=True))
+    fields = (probs.numpy(), vad.numpy(), vad_var.numpy(), _confidence(tokens, mask, probs.numpy()))
+    _keep_lone(fields, tokens, mask)
     expressed = any(name != "scene" for name in tracks)
     return EmotionTrack(
         times=times.astype(np.float32),
         mean=mean.numpy(),
         log_var=log_var.numpy(),
-        vad=vad.numpy(),
-        vad_var=vad_var.numpy(),
-        probs=probs.numpy(),
-        confidence=_confidence(tokens, mask, probs.numpy()),
+        probs=fields[0],
+        vad=fields[1],
+        vad_var=fields[2],
+        confidence=fields[3],
         kind="expressed" if expressed else "evoked",
         evidence=_evidence(tracks),
     )
@@ -98,10 +103,22 @@ def _on_timeline(
         tokens[:, place(name)] = token(*(torch.from_numpy(a) for a in arrays)).numpy()
         step_s = float(np.median(np.diff(track.times))) if len(track.times) > 1 else LONE_STEP_S
         start, end = track.times[0] - step_s / 2, track.times[-1] + step_s / 2
-        mask[:, place(name)] = (times >= start) & (times <= end) & (there.confidence > 0)
+        mask[:, place(name)] = (times >= start) & (times <= end)
+        mask[:, place(name)] &= there.confidence >= LEAST_CONFIDENCE
     persons = [place(name) for name in tracks if name != "scene"]
     mask[:, place("scene")] &= ~mask[:, persons].any(axis=1)
     return tokens, mask
+
+
+def _keep_lone(
+    fields: tuple[Array, Array, Array, Array], tokens: Array, mask: NDArray[np.bool_]
+) -> None:
+    """Put the one speaker's own judgement back where only one speaks."""
+    rows = np.flatnonzero(mask.sum(axis=1) == 1)
+    said = tokens[rows, mask[rows].argmax(axis=1)]  # (R, 18)
+    probs, vad, vad_var, confidence = fields
+    probs[rows], vad[rows] = said[:, :11], said[:, 11:14]
+    vad_var[rows], confidence[rows] = np.exp(said[:, 14:17]), said[:, 17]
 
 
 def _confidence(tokens: Array, mask: NDArray[np.bool_], probs: Array) -> Array:

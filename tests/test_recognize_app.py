@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from affetto.apps.cli import main
-from affetto.apps.emotion_summary import LEAST_CONFIDENCE, confidence_words, stretches, summarize
+from affetto.apps.emotion_summary import confidence_words, stretches, summarize
 from affetto.apps.judges import Nets
 from affetto.apps.recognize import collect, run
 from affetto.apps.recognize_job import Answer, Job, Recognition, Row, modalities
@@ -24,6 +24,7 @@ from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput, MediaError
 from affetto.media_write import write_clip
+from affetto.recognizers.fuse import LEAST_CONFIDENCE
 from affetto.recognizers.text.sentences import parse_cues
 from affetto.request import parse_request
 

@@ -28,7 +28,7 @@ from affetto.recognizers.face.recognizer import FaceRecognizer
 from affetto.recognizers.metrics import accuracy, calibration_error, uar
 from affetto.train.augment_face import FaceAugmentation, varied
 from affetto.train.checkpoint import Average, load_state, save_state
-from affetto.train.data.ferplus import Faces, Half, read_ferplus
+from affetto.train.data.ferplus import Faces, Half, read_ferplus, twins
 from affetto.train.metrics_log import log_epoch
 from affetto.train.schedule import schedule, set_rate
 from affetto.weights import save_weights
@@ -41,7 +41,6 @@ TRAINED_ON: dict[Half, tuple[str, ...]] = {
 }
 SHARPNESSES = tuple(round(0.5 + 0.05 * step, 2) for step in range(41))
 PRIOR_SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0)
-GIVEN_AWAY = 0.01  # of the best accuracy on validation, for UAR, when the prior share is chosen
 
 
 @dataclass
@@ -59,7 +58,7 @@ class FaceRecipe:
     data: FaceData = field(default_factory=FaceData)
     augmentation: FaceAugmentation = field(default_factory=FaceAugmentation)
     out: str = "runs/face"
-    start: str = ""  # weights to start from; "" is ImageNet's
+    start: str = ""  # weights to start from and to meet half-way; "" is ImageNet's
     epochs: int = 12
     batch_size: int = 64
     learning_rate: float = 1.5e-3
@@ -67,6 +66,7 @@ class FaceRecipe:
     weight_decay: float = 0.05
     gradient_norm: float = 5.0
     average_decay: float = 0.998
+    given_away: float = 0.01  # of accuracy on validation, for UAR, when the prior share is chosen
     bfloat16: bool = False  # faster for dense convolutions, slower for depthwise ones
     seed: int = 0
     num_threads: int = 1
@@ -102,6 +102,7 @@ class JudgeRecipe(FaceRecipe):
     out: str = "runs/face_judge"
     epochs: int = 16
     learning_rate: float = 3e-3
+    given_away: float = 0.02
     bfloat16: bool = True
     seed: int = 1
 
@@ -155,7 +156,9 @@ def fit(config: FaceRecipe, train: Faces, valid: Faces) -> dict[str, float]:
             progress={"best": row, "epoch": epoch},
         )
         log_epoch(out, row, cpu_s=time.process_time() - started)
-    figures = calibrate(average.module, train, valid)
+    if config.start:
+        meet(average.module, filled(config.build(), config.start))
+    figures = calibrate(average.module, train, valid, given_away=config.given_away)
     save_model(out / "weights", average.module, config)
     return figures
 
@@ -205,15 +208,26 @@ def _epoch(
     return float(np.mean(losses))
 
 
-def calibrate(net: ExpressionRecognizer, train: Faces, valid: Faces) -> dict[str, float]:
+@torch.no_grad()
+def meet(net: ExpressionRecognizer, other: ExpressionRecognizer) -> None:
+    """Move all parameters and statistics of `net` half-way to those of `other`."""
+    theirs = other.state_dict()
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(theirs[name].to(value.dtype), 0.5)
+
+
+def calibrate(
+    net: ExpressionRecognizer, train: Faces, valid: Faces, *, given_away: float
+) -> dict[str, float]:
     """Set the share of the prior to take out and the sharpness by the validation part."""
     scores = read_scores(net, valid.pixels)  # (N, 8) log probabilities
     prior = np.log(train.shares.mean(axis=0))
-    clear = valid.majority >= 0
+    clear = (valid.majority >= 0) & ~twins(valid, train)
     wanted = valid.majority[clear]
 
     answers = {share: (scores - share * prior)[clear].argmax(axis=1) for share in PRIOR_SHARES}
-    least = max(accuracy(wanted, said) for said in answers.values()) - GIVEN_AWAY
+    least = max(accuracy(wanted, said) for said in answers.values()) - given_away
     good = [share for share, said in answers.items() if accuracy(wanted, said) >= least]
     prior_share = max(good, key=lambda share: uar(wanted, answers[share]))
     shifted = scores - prior_share * prior
