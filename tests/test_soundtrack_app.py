@@ -232,7 +232,7 @@ def bad_inputs(folder, film):
         "sound only": ([folder / "sound.wav"], 3, "no video"),
         "unknown word": ([film, "--emotion", "hapy"], 3, "happy"),
         "timeline": ([film, "--emotion", "0=happy; x=sad"], 3, "keyframe"),
-        "free text": ([film, "--emotion", "bitter-sweet and hopeful"], 3, "text recognizer"),
+        "like": ([film, "--emotion", "like:none.wav"], 3, "none.wav"),
         "key": ([film, "--key", "H"], 3, "tonic"),
         "tempo": ([film, "--tempo", "5"], 3, "40"),
         "instrument": ([film, "--instruments", "pianno"], 3, "piano"),
@@ -247,7 +247,7 @@ def bad_inputs(folder, film):
 
 
 CASES = (
-    "missing", "empty", "text", "truncated", "sound only", "unknown word", "timeline", "free text",
+    "missing", "empty", "text", "truncated", "sound only", "unknown word", "timeline", "like",
     "key", "tempo", "instrument", "length", "chords", "soundfont", "weights", "usage", "no place",
     "out is a file",
 )  # fmt: skip
