@@ -13,7 +13,6 @@ from scipy import signal
 
 Sound = NDArray[np.float32]
 RATE_HZ = 16000
-SOUND_SPEED = 343.0  # m/s
 _BINS, _STEP = 512, 128  # of the short-time spectrum that `pitch` and `speed` work on
 _LIFTER = 24  # cepstral coefficients that make the envelope
 

@@ -24,13 +24,14 @@ from torch.nn import functional
 
 from affetto.recognizers.metrics import uar
 from affetto.recognizers.speech.onnx_export import ONNX_FILE, export_onnx
-from affetto.recognizers.speech.student import SpeechStudent, StudentConfig
+from affetto.recognizers.speech.student import SpeechStudent, StudentConfig, load_student
 from affetto.train.augment_log_mel import LogMelVariation, vary_log_mel
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.data.speech_corpora import (
     Sound,
     Utterance,
     check_speakers,
+    load_wav,
     read_emodb,
     read_ravdess,
 )
@@ -51,6 +52,9 @@ LICENCE = (
     "CC BY-NC-SA 4.0, as RAVDESS, which it is trained on; EMO-DB is free for research: "
     "non-commercial."
 )
+
+
+NUM_ONNX_SOUNDS = 100  # that the 8-bit file takes its ranges from
 
 
 @dataclass
@@ -139,7 +143,12 @@ def run(config: StudentRecipe) -> dict[str, float]:
     others = [row for row, clip in enumerate(clips) if clip.speaker in held]
     if held:
         check_speakers([clips[row] for row in rows], [clips[row] for row in others])
-    return fit(config, lessons.of(rows), lessons.of(others))
+    figures = fit(config, lessons.of(rows), lessons.of(others))
+    if not config.fold:
+        weights = Path(config.out) / "weights"
+        some = clips[:: max(1, len(clips) // NUM_ONNX_SOUNDS)]
+        save_with_onnx(weights, load_student(weights), sounds=[load_wav(clip) for clip in some])
+    return figures
 
 
 def read_clips(config: StudentRecipe) -> list[Utterance]:

@@ -25,7 +25,6 @@ COLUMNS = {
 }  # fmt: skip
 VOTED = tuple(COLUMNS.values())
 VOTED_PLACES = np.asarray([LABELS.index(label) for label in VOTED])
-NUM_CLIPS = 7442
 _PARTS = {"1": "voice", "2": "face", "3": "both"}  # first digit of a row's number
 
 
