@@ -14,7 +14,7 @@ from result_file import write_result
 from affetto.emotion import LABELS
 from affetto.recognizers.face.expression import ExpressionRecognizer
 from affetto.recognizers.face.judge import load_face_judge
-from affetto.recognizers.face.recognizer import load_face
+from affetto.recognizers.face.recognizer import load_face, load_face_loss
 from affetto.recognizers.metrics import (
     accuracy,
     bootstrap,
@@ -52,7 +52,7 @@ def main() -> None:
     train, valid, test = (read_ferplus(given.data, part) for part in ("train", "valid", "test"))
     nets = {
         "face": load_face(),
-        "face_loss": load_face("face_loss"),
+        "face_loss": load_face_loss(),
         "face_judge": load_face_judge(),
     }
     native = {name: read(net, test.pixels) for name, net in nets.items()}

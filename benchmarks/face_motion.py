@@ -14,7 +14,7 @@ from result_file import write_result
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from affetto.recognizers.face.blendshapes import BLENDSHAPES
+from affetto.blendshapes import BLENDSHAPES
 from affetto.recognizers.face.motion import MotionRecognizer, load_motion
 from affetto.recognizers.metrics import accuracy, bootstrap, calibration_error, confusion, uar
 from affetto.train.data.ferplus_blendshapes import MotionFaces, read_motion_faces

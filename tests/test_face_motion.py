@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from affetto.recognizers.face.blendshapes import BLENDSHAPES, MIRROR, NUM_BLENDSHAPES
+from affetto.blendshapes import BLENDSHAPES, MIRROR, NUM_BLENDSHAPES
 from affetto.recognizers.face.motion import MotionConfig, MotionRecognizer, load_motion
 from affetto.train.data.ferplus_blendshapes import MotionFaces
 from affetto.train.face_motion import MotionRecipe, fit

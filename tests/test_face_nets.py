@@ -7,19 +7,20 @@ import torch
 
 from affetto.errors import BadInput
 from affetto.recognizers.face.judge import FaceJudge, load_face_judge
-from affetto.recognizers.face.recognizer import FaceRecognizer, load_face
+from affetto.recognizers.face.recognizer import FaceLoss, FaceRecognizer, load_face, load_face_loss
 from affetto.recognizers.reading import consistency_loss
 from affetto.train.augment_face import FaceAugmentation, varied
 from affetto.train.data.ferplus import read_ferplus
 from affetto.train.face import as_tensor
 from affetto.weights import SHIPPED, load_weights
 
+LOADERS = {"face": load_face, "face_loss": load_face_loss, "face_judge": load_face_judge}
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="module", params=["face", "face_loss", "face_judge"])
 def net(request):
-    return load_face_judge() if request.param == "face_judge" else load_face(request.param)
+    return LOADERS[request.param]()
 
 
 def faces(count, side=48, seed=0):
@@ -78,7 +79,7 @@ def test_loss_and_judge_are_two_nets_of_two_halves():
     assert not set(face.trained_on) & set(judge.trained_on)
     assert not face.commercial
     assert not judge.commercial
-    assert type(FaceRecognizer().network) is not type(FaceJudge().network)
+    assert type(FaceLoss().network) is not type(FaceJudge().network)
     assert load_face().fingerprint == SHIPPED["face"]
 
 

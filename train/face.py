@@ -1,8 +1,8 @@
 """Train the face recognizer, the face net that serves as a loss, and the face judge, on FER+.
 
+    affetto train face data.root=... out=runs/face                 # the whole training part
     affetto train face_loss data.root=... out=runs/face_loss       # the even half
-    affetto train face data.root=... out=runs/face start=runs/face_loss/weights epochs=6
-    affetto train face_judge data.root=... out=runs/face_judge
+    affetto train face_judge data.root=... out=runs/face_judge     # the odd half
 
 The target of a face is the share of its votes (Barsoum et al. 2016, their cross-entropy loss).
 The validation part decides how much of the label frequencies is taken out again and how sharp the
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affetto.conditioning.semantic import lite0_network
-from affetto.recognizers.face.expression import ExpressionRecognizer, filled
+from affetto.recognizers.face.expression import ExpressionRecognizer
 from affetto.recognizers.face.judge import FaceJudge
-from affetto.recognizers.face.recognizer import FaceRecognizer
+from affetto.recognizers.face.recognizer import FaceLoss, FaceRecognizer
 from affetto.recognizers.metrics import accuracy, calibration_error, uar
 from affetto.train.augment_face import FaceAugmentation, varied
 from affetto.train.checkpoint import Average, load_state, save_state
@@ -58,16 +58,15 @@ class FaceRecipe:
     data: FaceData = field(default_factory=FaceData)
     augmentation: FaceAugmentation = field(default_factory=FaceAugmentation)
     out: str = "runs/face"
-    start: str = ""  # weights to start from and to meet half-way; "" is ImageNet's
-    epochs: int = 12
+    epochs: int = 18
     batch_size: int = 64
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 3e-3
     warmup_share: float = 0.08
     weight_decay: float = 0.05
     gradient_norm: float = 5.0
     average_decay: float = 0.998
     given_away: float = 0.01  # of accuracy on validation, for UAR, when the prior share is chosen
-    bfloat16: bool = False  # faster for dense convolutions, slower for depthwise ones
+    bfloat16: bool = True  # faster for dense convolutions, slower for depthwise ones
     seed: int = 0
     num_threads: int = 1
 
@@ -78,21 +77,28 @@ class FaceRecipe:
 
     def build(self) -> ExpressionRecognizer:
         """The untrained net."""
-        recognizer = FaceRecognizer()
-        recognizer.network.start_from(lite0_network())  # type: ignore[operator]
-        return recognizer
+        return FaceRecognizer()
 
 
 @dataclass
 class LossRecipe(FaceRecipe):
-    """The same net for generators to learn from: the even half."""
+    """The net for generators to learn from: the even half, from ImageNet's weights."""
 
     out: str = "runs/face_loss"
+    epochs: int = 12
+    learning_rate: float = 1.5e-3
+    bfloat16: bool = False
 
     @property
     def half(self) -> Half:
         """Of the training part."""
         return "even"
+
+    def build(self) -> ExpressionRecognizer:
+        """The net with ImageNet's weights."""
+        recognizer = FaceLoss()
+        recognizer.network.start_from(lite0_network())  # type: ignore[operator]
+        return recognizer
 
 
 @dataclass
@@ -101,9 +107,7 @@ class JudgeRecipe(FaceRecipe):
 
     out: str = "runs/face_judge"
     epochs: int = 16
-    learning_rate: float = 3e-3
     given_away: float = 0.02
-    bfloat16: bool = True
     seed: int = 1
 
     @property
@@ -132,8 +136,6 @@ def fit(config: FaceRecipe, train: Faces, valid: Faces) -> dict[str, float]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         net = config.build()
-    if config.start:
-        filled(net, config.start)
     net = net.requires_grad_(True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average: Average[ExpressionRecognizer] = Average(net, decay=config.average_decay)
     optimizer = torch.optim.AdamW(
@@ -156,8 +158,6 @@ def fit(config: FaceRecipe, train: Faces, valid: Faces) -> dict[str, float]:
             progress={"best": row, "epoch": epoch},
         )
         log_epoch(out, row, cpu_s=time.process_time() - started)
-    if config.start:
-        meet(average.module, filled(config.build(), config.start))
     figures = calibrate(average.module, train, valid, given_away=config.given_away)
     save_model(out / "weights", average.module, config)
     return figures
@@ -206,15 +206,6 @@ def _epoch(
         average.update(net)
         losses.append(float(loss.detach()))
     return float(np.mean(losses))
-
-
-@torch.no_grad()
-def meet(net: ExpressionRecognizer, other: ExpressionRecognizer) -> None:
-    """Move all parameters and statistics of `net` half-way to those of `other`."""
-    theirs = other.state_dict()
-    for name, value in net.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(theirs[name].to(value.dtype), 0.5)
 
 
 def calibrate(

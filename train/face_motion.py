@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from affetto.recognizers.face.blendshapes import MIRROR
+from affetto.blendshapes import MIRROR
 from affetto.recognizers.face.motion import MotionConfig, MotionRecognizer
 from affetto.recognizers.metrics import accuracy, uar
 from affetto.train.checkpoint import Average, load_state, save_state

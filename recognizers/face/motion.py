@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from affetto.recognizers.face.blendshapes import MIRROR, NUM_BLENDSHAPES
+from affetto.blendshapes import MIRROR, NUM_BLENDSHAPES
 from affetto.recognizers.reading import Reading, Recognizer
 from affetto.weights import fill, load_weights
 

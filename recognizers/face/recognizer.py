@@ -1,18 +1,29 @@
-"""The face recognizer: one face -> Reading.
+"""The face recognizer, and the net that generators learn from: one face -> Reading.
 
-Two sets of weights: "face" has seen all of FER+'s training part and recognizes best; "face_loss"
-has seen its even half alone, so that it may be a loss where the judge, of the odd half, judges.
+The recognizer has seen all of FER+'s training part and recognizes best; the loss has seen its even
+half alone, in another architecture than the judge's, so that the judge, of the odd half, judges.
 """
 
 from affetto.recognizers.face.expression import ExpressionRecognizer, filled
 from affetto.recognizers.face.network import FaceNetwork
+from affetto.recognizers.face.residual import ResidualNetwork
+
+WIDTHS = (16, 48, 96, 132)  # 0.98 M parameters
 
 
 class FaceRecognizer(ExpressionRecognizer):
-    """EfficientNet-lite0's first blocks, trained on FER+ (model_cards/face.md)."""
+    """A residual net trained on FER+ (model_cards/face.md)."""
 
     def __init__(self) -> None:
         """An untrained one; `load_face` gives the trained."""
+        super().__init__(ResidualNetwork(WIDTHS))
+
+
+class FaceLoss(ExpressionRecognizer):
+    """EfficientNet-lite0's first blocks, trained on FER+'s even half (model_cards/face_loss.md)."""
+
+    def __init__(self) -> None:
+        """An untrained one; `load_face_loss` gives the trained."""
         super().__init__(FaceNetwork())
 
 
@@ -23,5 +34,16 @@ def load_face(source: str = "face") -> FaceRecognizer:
         WeightsError: see `affetto.weights.load_weights`.
     """
     recognizer = FaceRecognizer()
+    filled(recognizer, source)
+    return recognizer
+
+
+def load_face_loss(source: str = "face_loss") -> FaceLoss:
+    """The trained net for losses; gradients flow through it, its own weights are frozen.
+
+    Raises:
+        WeightsError: see `affetto.weights.load_weights`.
+    """
+    recognizer = FaceLoss()
     filled(recognizer, source)
     return recognizer

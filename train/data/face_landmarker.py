@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 from affetto.clip import Picture
 from affetto.errors import BadInput
 from affetto.recognizers.face.blaze import FaceBox
-from affetto.recognizers.face.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 from affetto.recognizers.face.detector import unwarped, upright_square, warped
 
 TASK_FILE = Path("small_weights") / "face_landmarker_v2_with_blendshapes.task"

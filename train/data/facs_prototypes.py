@@ -12,7 +12,7 @@ stands for which action unit is the usual table.
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.recognizers.face.blendshapes import BLENDSHAPES, MIRROR, NUM_BLENDSHAPES
+from affetto.blendshapes import BLENDSHAPES, MIRROR, NUM_BLENDSHAPES
 
 # Blendshapes by the beginning of their names: both sides unless one is named.
 UNITS = {

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.blendshapes import NUM_BLENDSHAPES
 from affetto.errors import BadInput
 from affetto.files import staged_file
 from affetto.recognizers.face.blaze import BlazeNet
-from affetto.recognizers.face.blendshapes import NUM_BLENDSHAPES
 from affetto.train.data.face_landmarker import MIN_PRESENCE, TASK_FILE, FaceLandmarker
 
 FOLDER = Path("ferplus48")
