@@ -3,8 +3,6 @@
 Letters: T frames, 62 channels.
 """
 
-import csv
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,14 +11,12 @@ from numpy.typing import NDArray
 
 from affetto.blendshapes import BLENDSHAPES
 from affetto.errors import BadInput
-from affetto.files import staged_file
 
 FPS = 25.0
 POSE = ("headPitch", "headYaw", "headRoll", "headRight", "headUp", "headForward")
 EYES = ("gazeYaw", "gazePitch", "lidLeft", "lidRight")
 CHANNELS = (*BLENDSHAPES, *POSE, *EYES)
 PLACE = {name: place for place, name in enumerate(CHANNELS)}
-SUFFIXES = (".csv", ".json", ".npz")
 Values = NDArray[np.float32]
 
 
@@ -73,33 +69,18 @@ class Motion:
         return Motion(np.stack(columns, axis=1).astype(np.float32), fps)
 
     def save(self, path: str | Path) -> None:
-        """Write .csv (time_s and a column a channel), .json or .npz.
+        """Write .csv (time_s and a column a channel), .json or .npz; see `affetto.motion_file`.
 
         Raises:
             BadInput: another suffix.
         """
-        path = Path(path)
-        if path.suffix not in SUFFIXES:
-            raise BadInput(f"a motion is written as one of {', '.join(SUFFIXES)}, got {path.name}")
-        with staged_file(path) as staged:
-            if path.suffix == ".npz":
-                with staged.open("wb") as file:
-                    np.savez_compressed(file, values=self.values, fps=self.fps, channels=CHANNELS)
-            elif path.suffix == ".json":
-                shown = {
-                    "fps": self.fps,
-                    "channels": CHANNELS,
-                    "values": [[round(float(v), 5) for v in row] for row in self.values],
-                }
-                staged.write_text(json.dumps(shown))
-            else:
-                self._write_csv(staged)
+        from affetto.motion_file import write_motion  # that module needs this one
 
-    def _write_csv(self, path: Path) -> None:
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("time_s", *CHANNELS))
-            for number, row in enumerate(self.values):
-                writer.writerow(
-                    (f"{number / self.fps:.4f}", *(f"{float(value):.5f}" for value in row))
-                )
+        write_motion(Path(path), self)
+
+    @staticmethod
+    def load(path: str | Path) -> "Motion":
+        """Read such a file, also after a person has edited it; BadInput if it holds no motion."""
+        from affetto.motion_file import read_motion
+
+        return read_motion(Path(path))
