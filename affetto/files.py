@@ -78,12 +78,13 @@ def staged_folder(folder: Path) -> Iterator[Path]:
             if new:
                 staged.replace(folder)
             else:
-                _move_into(staged, folder)
+                move_into(staged, folder)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
 
 
-def _move_into(staged: Path, folder: Path) -> None:
+def move_into(staged: Path, folder: Path) -> None:
+    """Move every file of `staged` to the same place in `folder`, over what is there."""
     for source in sorted(staged.rglob("*")):
         target = folder / source.relative_to(staged)
         if source.is_dir():

@@ -1,6 +1,6 @@
 """Writing films: a film with its new sound, and films made of generated frames."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from heapq import merge
@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from affetto.clip import DECODE_THREADS, Clip, Picture
 from affetto.errors import MediaError
 from affetto.files import staged_file
-from affetto.media import open_media, video_stream
+from affetto.media import MediaLimits, open_media, video_stream
 from affetto.media_sound import Sound, read_sound
 
 AnyPacket: TypeAlias = "Packet[Any]"
@@ -113,6 +113,54 @@ def write_clip(
         else:
             blocks = (wav[:, i : i + AAC_FRAME] for i in range(0, wav.shape[1], AAC_FRAME))
             _mux(out, picture, _aac(out, blocks, sample_rate, len(wav)))
+
+
+def write_joined(
+    parts: Sequence[Path],
+    sound: Iterable[Sound],
+    out_path: Path,
+    *,
+    sample_rate: int,
+    channels: int,
+    metadata: Mapping[str, str],
+) -> None:
+    """Join films of `write_clip` end to end, pictures copied as they are, under one sound.
+
+    Args:
+        parts: at least one, all written at one size and rate.
+        sound: blocks (channels, S) float32 in [-1, 1].
+        out_path: ends in .mp4; appears only when it is whole.
+        sample_rate: of the sound in Hz, one of `AAC_RATES`.
+        channels: 1 or 2.
+        metadata: tags from `TAGS`.
+
+    Raises:
+        MediaError: a part cannot be read.
+        ResourceError: no room or no permission.
+    """
+    with staged_file(out_path) as staged, _create(staged, metadata) as out:
+        with open_media(parts[0], limits=MediaLimits()) as media:
+            source = video_stream(media)
+            assert source is not None
+            target = out.add_stream_from_template(source, opaque=True)
+        _mux(out, _joined(parts, target), _aac(out, sound, sample_rate, channels))
+
+
+def _joined(parts: Sequence[Path], target: VideoStream) -> Iterator[AnyPacket]:
+    """The packets of all parts, each part's times after those of the one before."""
+    end = 0
+    for part in parts:
+        begin = end
+        with open_media(part, limits=MediaLimits()) as media:
+            source = video_stream(media)
+            assert source is not None
+            for packet in media.demux(source):
+                if packet.dts is None or packet.pts is None:  # the end mark
+                    continue
+                packet.pts, packet.dts = packet.pts + begin, packet.dts + begin
+                end = max(end, packet.pts + (packet.duration or 0))
+                packet.stream = target
+                yield packet
 
 
 def _chain(first: Picture, rest: Iterator[Picture]) -> Iterator[Picture]:
