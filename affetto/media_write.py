@@ -148,7 +148,7 @@ def write_joined(
 
 def _joined(parts: Sequence[Path], target: VideoStream) -> Iterator[AnyPacket]:
     """The packets of all parts, each part's times after those of the one before."""
-    end = 0
+    end, decode = 0, None
     for part in parts:
         begin = end
         with open_media(part, limits=MediaLimits()) as media:
@@ -157,8 +157,11 @@ def _joined(parts: Sequence[Path], target: VideoStream) -> Iterator[AnyPacket]:
             for packet in media.demux(source):
                 if packet.dts is None or packet.pts is None:  # the end mark
                     continue
-                packet.pts, packet.dts = packet.pts + begin, packet.dts + begin
-                end = max(end, packet.pts + (packet.duration or 0))
+                step = packet.duration or 0
+                # Evenly on from the first part: one of few frames has less delay in its own times.
+                decode = packet.dts if decode is None else decode + step
+                packet.pts, packet.dts = packet.pts + begin, decode
+                end = max(end, packet.pts + step)
                 packet.stream = target
                 yield packet
 
