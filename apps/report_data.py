@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,14 @@ from affetto.gen.music.sync import TOLERANCE_S
 from affetto.soundtrack import Cut, Soundtrack
 
 Curve = NDArray[np.float64]
+
+
+class HasDuration(Protocol):
+    """What can be drawn over time."""
+
+    @property
+    def duration_s(self) -> float:
+        """Its length in seconds."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.apps.report_data import Curve, ReportData, clock, meetings, signed_ms
+from affetto.apps.report_data import Curve, HasDuration, ReportData, clock, meetings, signed_ms
 from affetto.emotion import EmotionTrack
 from affetto.gen.music.arrange import notes_sounding
 from affetto.gen.music.chord_names import chord_name
@@ -64,7 +64,7 @@ def spread_emotion(axes: Axes, data: ReportData, colours: Palette) -> None:
             )  # fmt: skip
     axes.set_ylim(-1.05, 1.05)
     axes.set_yticks([-1, -0.5, 0, 0.5, 1])
-    _legend(axes, colours)
+    legend(axes, colours)
 
 
 def spread_density(axes: Axes, data: ReportData, colours: Palette) -> None:
@@ -80,7 +80,7 @@ def spread_density(axes: Axes, data: ReportData, colours: Palette) -> None:
         *thinned(asked.times_s, asked.density), color=colours.second, linewidth=1.6, label="asked"
     )
     axes.set_ylim(bottom=0)
-    _legend(axes, colours)
+    legend(axes, colours)
 
 
 def spread_loudness(axes: Axes, data: ReportData, colours: Palette) -> None:
@@ -100,7 +100,7 @@ def spread_loudness(axes: Axes, data: ReportData, colours: Palette) -> None:
             alpha=0.35, linewidth=0, label="music lowered for the film's sound (dB, from above)",
         )  # fmt: skip
     axes.set_ylim(low, high)
-    _legend(axes, colours)
+    legend(axes, colours)
 
 
 def spread_bars(axes: Axes, data: ReportData, colours: Palette) -> None:
@@ -132,7 +132,7 @@ def spread_bars(axes: Axes, data: ReportData, colours: Palette) -> None:
     _chord_blocks(axes, data, colours)
     axes.set_ylim(0, 1.42)
     axes.set_yticks([0, 0.5, 1])
-    _legend(axes, colours)
+    legend(axes, colours)
 
 
 def _chord_blocks(axes: Axes, data: ReportData, colours: Palette) -> None:
@@ -186,7 +186,7 @@ def spread_film(axes: Axes, data: ReportData, colours: Palette) -> None:
     axes.set_xlim(0, data.duration_s)
 
 
-def frame_panel(axes: Axes, data: ReportData, colours: Palette, title: str, unit: str) -> None:
+def frame_panel(axes: Axes, data: HasDuration, colours: Palette, title: str, unit: str) -> None:
     """Title, unit, time axis in m:ss and the quiet frame that all panels share."""
     from matplotlib.ticker import FixedLocator, FuncFormatter
 
@@ -234,7 +234,8 @@ def _emotion_curve(track: EmotionTrack, axis: int) -> tuple[Curve, Curve, Curve]
     return times, mean, np.sqrt(np.maximum(variance, 0))
 
 
-def _legend(axes: Axes, colours: Palette) -> None:
+def legend(axes: Axes, colours: Palette) -> None:
+    """The panel's legend, beside its title."""
     axes.legend(
         loc="lower left", bbox_to_anchor=(0.15, 1.0), ncols=4, frameon=False, fontsize=8.5,
         labelcolor=colours.ink, borderaxespad=0.2, handlelength=1.8, columnspacing=1.4,

@@ -10,7 +10,7 @@ import pytest
 
 from affetto.apps.report import ReportData, write_report, write_report_picture
 from affetto.apps.report_data import clock, meetings, mood_of
-from affetto.apps.report_page import local_address
+from affetto.apps.report_parts import local_address
 from affetto.apps.report_plots import MAX_POINTS, thinned
 from affetto.emotion import EMBEDDING_DIM, LABEL_VAD, LABELS, EmotionTrack
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Note, Part, Soundtrack
