@@ -38,7 +38,7 @@ SHIPPED: dict[str, str] = {
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
-    "speech": "0a15f49758cd63c27e1c91ec105a098393a9fcd6181759f98aa8e32ef0bf67a2",
+    "speech": "2fa485cacc5a23458335edddc2d2b4b77d8e2e0c468c231e392373724f2f1aad",
     "text": "e8ec4289f601d9fd9fab0ecae3e7dd66ebb44445599ca3a2fdf2ee00f97d811d",
 }
 

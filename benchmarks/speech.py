@@ -19,8 +19,10 @@ from speech_corrupted import KINDS, TEXT, corrupted
 from torch import Tensor
 
 from affetto.recognizers.metrics import bootstrap, calibration_error, confusion, uar
-from affetto.recognizers.speech.head import WORDS
+from affetto.recognizers.speech.head import WORDS, HeadConfig
+from affetto.recognizers.speech.pooling import NUM_FEATURES
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
+from affetto.recognizers.speech.whisper import NUM_STATES
 from affetto.recognizers.taxonomy import matrix
 from affetto.train.augment_sound import gain
 from affetto.train.data.speech_corpora import check_speakers, load_wav
@@ -28,10 +30,12 @@ from affetto.train.data.speech_folds import emodb_folds, inner_folds, ravdess_fo
 from affetto.train.logistic import fit_logistic, fit_temperature
 from affetto.train.speech import Corpus, SpeechData, SpeechRecipe, read_corpus, speaker_means
 
+SHIPPED_STATES = range(HeadConfig().first_state, HeadConfig().first_state + HeadConfig().num_states)
 PENALTIES = (0.1, 0.3, 1.0)
 NUM_INNER = 3
 ENROLMENT, DRAWS = 5, 5
 SHARED = ("neutral", "happy", "sad", "angry", "fearful", "disgust")
+SHARED_PLACES = [WORDS.index(word) for word in SHARED]
 FOLDS = {"ravdess": ravdess_folds(), "emodb": emodb_folds()}
 NAMES = {
     "ravdess": "RAVDESS, 8 classes, 6 folds",
@@ -123,10 +127,14 @@ class Head:
 
     def __init__(
         self, corpus: Corpus, rows: Rows, penalty: float, *, copies: bool, shuffle: bool = False,
-        words: Tensor | None = None,
+        words: Tensor | None = None, states: range = SHIPPED_STATES,
     ) -> None:  # fmt: skip
+        width = np.arange(NUM_FEATURES).reshape(2, NUM_STATES, -1)
+        self.columns = width[:, list(states)].ravel()
         parts = (corpus.clean, *corpus.copies) if copies else (corpus.clean,)
-        pooled = torch.from_numpy(np.concatenate([part.pooled[rows] for part in parts])).float()
+        pooled = torch.from_numpy(
+            np.concatenate([part.pooled[rows][:, self.columns] for part in parts])
+        ).float()
         targets = (corpus.words if words is None else words)[torch.from_numpy(rows)]
         if shuffle:
             targets = targets[torch.from_numpy(np.random.default_rng(0).permutation(len(targets)))]
@@ -139,7 +147,7 @@ class Head:
         )
 
     def __call__(self, pooled: NDArray[np.float16]) -> Tensor:
-        scaled = (torch.from_numpy(pooled).float() - self.center) / self.scale
+        scaled = (torch.from_numpy(pooled[:, self.columns]).float() - self.center) / self.scale
         return (scaled @ self.weight.T + self.bias).log_softmax(dim=1)
 
 
@@ -161,8 +169,9 @@ def chosen(corpus: Corpus, train: Rows) -> tuple[float, float]:
 
 def with_baseline(corpus: Corpus, train: Rows, test: Rows, penalty: float, judged: Judged) -> None:
     """The head on features less the speaker's mean: what was heard so far, or five clips."""
-    pooled = torch.from_numpy(corpus.clean.pooled).float()
-    own = (pooled - speaker_means(corpus))[torch.from_numpy(train)]
+    columns = HeadConfig().columns()
+    pooled = torch.from_numpy(corpus.clean.pooled).float()[:, columns]
+    own = (pooled - speaker_means(corpus)[:, columns])[torch.from_numpy(train)]
     scale = own.std(dim=0) + 1e-4
     weight, bias = fit_logistic(
         own / scale, corpus.words[torch.from_numpy(train)], num_labels=len(WORDS), penalty=penalty
@@ -187,27 +196,60 @@ def with_baseline(corpus: Corpus, train: Rows, test: Rows, penalty: float, judge
 
 
 def across(corpus: Corpus, of: NDArray[np.str_]) -> list[str]:
-    """Trained on RAVDESS (calm = neutral, no surprise), tested on EMO-DB's six shared classes."""
+    """Trained on RAVDESS (calm = neutral), tested on EMO-DB's six shared classes."""
     words = corpus.words.clone()
     words[words == WORDS.index("calm")] = WORDS.index("neutral")
     shared = np.isin(words.numpy(), [WORDS.index(word) for word in SHARED])
-    train, test = shared & (of == "ravdess"), shared & (of == "emodb")
-    lines = ["| head | UAR | recalls " + " / ".join(SHARED) + " |", "| --- | --- | --- |"]
-    for text, copies, shuffle in (
-        ("clean clips only", False, False),
-        ("**with varied copies**", True, False),
-        ("labels shuffled", False, True),
+    train, test = of == "ravdess", shared & (of == "emodb")
+    runs = [
+        range(first, last)
+        for first in range(NUM_STATES)
+        for last in range(first + 1, NUM_STATES + 1)
+    ]
+    inner = {run: unseen_sentence(corpus, train, words, run) for run in runs}
+    best = max(runs, key=lambda run: inner[run])
+    assert best == SHIPPED_STATES, best
+    lines = [
+        "| head | unseen sentence and actors within RAVDESS, UAR of 7 | EMO-DB, UAR of 6 | recalls "
+        + " / ".join(SHARED)
+        + " |",
+        "| --- | --- | --- | --- |",
+    ]
+    for text, run, shuffle in (
+        (
+            f"**states {best.start} to {best.stop - 1}, chosen by the second column, as shipped**",
+            best,
+            False,
+        ),
+        ("same, labels shuffled", best, True),
+        ("all five states", range(NUM_STATES), False),
     ):
-        head = Head(corpus, train, 0.3, copies=copies, shuffle=shuffle, words=words)
-        got = head(corpus.clean.pooled[test]).argmax(dim=1).numpy()
+        head = Head(corpus, train, 0.3, copies=True, shuffle=shuffle, words=words, states=run)
+        logits = head(corpus.clean.pooled[test])[:, SHARED_PLACES]
+        got = np.asarray(SHARED_PLACES)[logits.argmax(dim=1).numpy()]
         wanted = words.numpy()[test]
-        recalls = [
-            f"{100 * (got[wanted == WORDS.index(w)] == WORDS.index(w)).mean():.0f}" for w in SHARED
-        ]
+        recalls = [f"{100 * (got[wanted == place] == place).mean():.0f}" for place in SHARED_PLACES]
+        chosen_by = "" if shuffle else f"{100 * inner[run]:.1f}"
         lines.append(
-            f"| {text} | {score(wanted, got, corpus.speakers[test])} | {' / '.join(recalls)} |"
+            f"| {text} | {chosen_by} | {score(wanted, got, corpus.speakers[test])} | {' / '.join(recalls)} |"
         )
-    return lines
+    ranked = sorted(runs, key=lambda run: -inner[run])[:5]
+    told = ", ".join(f"{run.start}-{run.stop - 1} {100 * inner[run]:.1f}" for run in ranked)
+    return [*lines, "", f"Best runs of states by the second column: {told}."]
+
+
+def unseen_sentence(corpus: Corpus, train: Rows, words: Tensor, states: range) -> float:
+    """UAR on one of RAVDESS's two sentences by actors not heard, heads from the other sentence."""
+    texts = np.asarray([u.text for u in corpus.utterances])
+    wanted, got = [], []
+    for text in np.unique(texts[train]):
+        for fold in ravdess_folds():
+            held = train & np.isin(corpus.speakers, fold)
+            learned, judged = train & ~held & (texts != text), held & (texts == text)
+            head = Head(corpus, learned, 0.3, copies=True, words=words, states=states)
+            got.append(head(corpus.clean.pooled[judged]).argmax(dim=1).numpy())
+            wanted.append(words.numpy()[judged])
+    return uar(np.concatenate(wanted), np.concatenate(got))
 
 
 def score(wanted: NDArray[np.int64], got: NDArray[np.int64], speakers: NDArray[np.str_]) -> str:
@@ -226,7 +268,7 @@ def report(
         "brackets the 95 % interval over speakers (bootstrap, 1000 draws, no retraining). 'Within': trained on that corpus alone,",
         f"{config.copies} varied copies and {config.crowded_copies} among voices of each training clip; penalty from {PENALTIES} and temperature chosen by {NUM_INNER} speaker folds",
         "inside the training side. 'Joint': the shipped recipe, both corpora, its fixed penalty, out of fold. The shape of the",
-        "recipe (pooled mean and deviation of all five states, linear, number of copies) was settled while looking at these same",
+        "recipe (pooled mean and deviation of three states, linear, number of copies) was settled while looking at these same",
         "corpora, so a point of optimism remains. Context rule: real length + 0.5 s. One seed; the fits are convex.",
     ]
     for name, text in NAMES.items():
@@ -239,7 +281,9 @@ def report(
     lines += [
         *across_lines,
         "",
-        "Penalty 0.3 in all rows; nothing of the target is used, no feature scaling either.",
+        "RAVDESS's surprise is learned but is no answer here. Penalty 0.3 in all rows. The states were chosen among all runs of neighbours by a",
+        "sentence and actors that a head has not heard, inside RAVDESS; nothing of the target is used, no feature scaling either. (Earlier trials",
+        "looked at the target: runs with states 1 and 2 reach 58-60 there, but the source does not choose them.)",
         "",
     ]
     lines += gain_lines(corpus, recognizer)

@@ -183,7 +183,7 @@ def out_of_fold(corpus: Corpus, config: SpeechRecipe) -> tuple[Tensor, Tensor]:
         check_speakers(*chosen)
         head = fit_head(corpus, ~test, config)
         pooled = torch.from_numpy(corpus.clean.pooled[test].astype(np.float32))
-        means = speaker_means(corpus)[torch.from_numpy(test)]
+        means = speaker_means(corpus)[torch.from_numpy(test)][:, head.get_buffer("columns")]
         with torch.no_grad():
             plain[torch.from_numpy(test)] = head(pooled)
             relative[torch.from_numpy(test)] = head(pooled, means)
@@ -193,11 +193,13 @@ def out_of_fold(corpus: Corpus, config: SpeechRecipe) -> tuple[Tensor, Tensor]:
 def fit_head(corpus: Corpus, rows: NDArray[np.bool_], config: SpeechRecipe) -> EmotionHead:
     """A head from the chosen utterances (N,) and their copies; temperatures 1."""
     head = EmotionHead(HeadConfig())
+    columns = head.get_buffer("columns")
     parts = (corpus.clean, *corpus.copies)
     pooled = torch.from_numpy(np.concatenate([part.pooled[rows] for part in parts])).float()
+    pooled = pooled[:, columns]
     words = corpus.words[torch.from_numpy(rows)]
     center, scale = pooled.mean(dim=0), pooled.std(dim=0) + 1e-4
-    own = pooled[: len(words)] - speaker_means(corpus)[torch.from_numpy(rows)]
+    own = pooled[: len(words)] - speaker_means(corpus)[torch.from_numpy(rows)][:, columns]
     matrix, biases = fit_logistic(
         pooled.sub_(center).div_(scale),
         words.repeat(len(parts)),

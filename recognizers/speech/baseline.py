@@ -26,12 +26,14 @@ class SpeakerBaseline:
     """Mean pooled features of a speaker, drawn towards the average speaker while little is known.
 
     Attributes:
-        prior: (F,) mean over the training speakers.
+        columns: (F,) places of the features that the head reads among all pooled ones.
+        prior: (F,) their mean over the training speakers.
         total: (F,) sum of the features heard.
         count: how many clips or windows were heard.
         running: whether `recognize_speech` goes on adding what it hears.
     """
 
+    columns: Tensor
     prior: Tensor
     total: Tensor
     count: float = 0.0
@@ -40,8 +42,8 @@ class SpeakerBaseline:
     @staticmethod
     def running_for(recognizer: "SpeechRecognizer") -> "SpeakerBaseline":
         """An empty one that learns while it listens; only for sound with a single speaker."""
-        prior = recognizer.head.get_buffer("center")
-        return SpeakerBaseline(prior, torch.zeros_like(prior), running=True)
+        columns, prior = (recognizer.head.get_buffer(name) for name in ("columns", "center"))
+        return SpeakerBaseline(columns, prior, torch.zeros_like(prior), running=True)
 
     @staticmethod
     def enrolled(
@@ -62,8 +64,8 @@ class SpeakerBaseline:
         return baseline
 
     def add(self, features: Tensor) -> None:
-        """Hear further features (B, F)."""
-        self.total = self.total + features.detach().sum(dim=0)
+        """Hear further pooled features (B, NUM_FEATURES)."""
+        self.total = self.total + features[:, self.columns].detach().sum(dim=0)
         self.count += len(features)
 
     @property

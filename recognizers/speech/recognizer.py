@@ -49,7 +49,7 @@ class SpeechRecognizer(Recognizer):
         super().__init__()
         self.config = config
         self.head = EmotionHead(config)
-        self.presence = PresenceHead(config.num_features)
+        self.presence = PresenceHead()
         # Kept out of the registered modules: the state dict holds what we trained, nothing else.
         self.__dict__["encoder"] = encoder
 
