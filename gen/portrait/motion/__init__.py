@@ -1,0 +1,1 @@
+"""Motion of a talking face: from speech and an emotion over time."""
