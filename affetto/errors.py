@@ -4,6 +4,7 @@
 what to do.
 """
 
+EXIT_USAGE = 2
 EXIT_BAD_INPUT = 3
 EXIT_RESOURCES = 4
 EXIT_CANCELLED = 130
@@ -19,6 +20,12 @@ class BadInput(EngineError):
     """A file or value from outside cannot be used: media, MIDI, chord sheet, weights."""
 
     exit_code = EXIT_BAD_INPUT
+
+
+class UsageError(BadInput):
+    """An option was given something that it never takes, whatever the files are."""
+
+    exit_code = EXIT_USAGE
 
 
 class MediaError(BadInput):

@@ -55,10 +55,18 @@ def confidence_words(confidence: float) -> str:
     return next((words for least, words in WORDS if confidence >= least), NOTHING)
 
 
-def summarize(track: EmotionTrack, *, start_s: float, end_s: float) -> Stretch:
-    """The steps in [start_s, end_s] (all, if none lies there) as one stretch, by confidence."""
+def summarize(
+    track: EmotionTrack, *, start_s: float, end_s: float, gaps_count: bool = True
+) -> Stretch:
+    """The steps in [start_s, end_s] (all, if none lies there) as one stretch, by confidence.
+
+    Without `gaps_count` the mean confidence is that of the steps that can be judged, if there are.
+    """
     inside = (track.times >= start_s - 1e-6) & (track.times <= end_s + 1e-6)
     steps = np.flatnonzero(inside) if inside.any() else np.arange(len(track.times))
+    judged = steps[track.confidence[steps] >= LEAST_CONFIDENCE]
+    if not gaps_count and len(judged):
+        steps = judged
     sure = track.confidence[steps].astype(np.float64)
     heard = sure.sum() > 0
     weight = sure / sure.sum() if heard else np.full(len(steps), 1 / len(steps))  # (S,)

@@ -17,7 +17,7 @@ from affetto.apps.recognize_media import KIND_WORDS, NUM_STILLS, kind_of, recogn
 from affetto.apps.recognize_plots import write_plot
 from affetto.apps.recognize_table import write_csv
 from affetto.apps.webvtt import write_webvtt
-from affetto.errors import BadInput, EngineError, MediaError
+from affetto.errors import BadInput, EngineError, MediaError, UsageError
 
 SUFFIXES = {"plot": (".png",), "webvtt": (".vtt",), "track": (".json", ".csv"), "csv": (".csv",)}
 
@@ -108,12 +108,12 @@ def _check_outputs(job: Job) -> None:
     for name, suffixes in SUFFIXES.items():
         path = getattr(job, name)
         if path is not None and path.suffix.lower() not in suffixes:
-            raise BadInput(f"--{name} {path}: give a file that ends in {' or '.join(suffixes)}")
+            raise UsageError(f"--{name} {path}: give a file that ends in {' or '.join(suffixes)}")
         if path is not None and path.is_dir():
             raise BadInput(f"--{name} {path} is a folder: give a file")
     for path in outputs:
         if outputs.count(path) > 1:
-            raise BadInput(f"{path} is asked for twice: give each output its own file")
+            raise UsageError(f"{path} is asked for twice: give each output its own file")
         if _same_file(path, job.media):
             raise BadInput(f"{path} is one of the media: give the output another name")
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.emotion import EmotionTrack
-from affetto.errors import BadInput, EngineError
+from affetto.errors import EngineError, UsageError
 from affetto.recognizers.independence import Net
 
 Modality = Literal["voice", "face", "scene", "text"]
@@ -21,14 +21,14 @@ def modalities(words: str | None) -> tuple[Modality, ...]:
     """Understand `--only voice,face`; None is all.
 
     Raises:
-        BadInput: a word that is no modality.
+        UsageError: a word that is no modality.
     """
     if words is None:
         return MODALITIES
     asked = [word.strip().casefold() for word in words.split(",")]
     for word in asked:
         if word not in MODALITIES:
-            raise BadInput(f"--only {words}: {word!r} is none of {', '.join(MODALITIES)}")
+            raise UsageError(f"--only {words}: {word!r} is none of {', '.join(MODALITIES)}")
     return tuple(name for name in MODALITIES if name in asked)
 
 

@@ -82,10 +82,15 @@ def _page(found: Recognition) -> str:
 
 
 def _summary_cells(row: Row, found: Recognition) -> tuple[str, ...]:
-    start_s, end_s = found.span(row)
-    part = summarize(row.track, start_s=start_s, end_s=end_s)
-    where = f"{clock(start_s)}-{clock(end_s)}" if found.duration_s else "whole"
+    part = _summary(row, found)
+    where = f"{clock(part.start_s)}-{clock(part.end_s)}" if found.duration_s else "whole"
     return (row.what, where, *_stretch_cells(part))
+
+
+def _summary(row: Row, found: Recognition) -> Stretch:
+    """A row as one; of subtitles only what is spoken counts, not the time between."""
+    start_s, end_s = found.span(row)
+    return summarize(row.track, start_s=start_s, end_s=end_s, gaps_count=found.kind != "text")
 
 
 def _course(found: Recognition) -> list[str]:
@@ -135,8 +140,7 @@ def _plain_recognition(found: Recognition) -> dict[str, Any]:
 
 
 def _plain_row(row: Row, found: Recognition) -> dict[str, Any]:
-    start_s, end_s = found.span(row)
-    part = summarize(row.track, start_s=start_s, end_s=end_s)
+    part = _summary(row, found)
     names = ("times", "vad", "vad_var", "probs", "confidence")
     return {
         "what": row.what,

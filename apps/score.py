@@ -19,7 +19,7 @@ from affetto.apps.recognize_media import WHAT, kind_of, recognize_medium
 from affetto.apps.resolve import TRACKS, resolve
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
-from affetto.errors import BadInput, RequestError
+from affetto.errors import BadInput, RequestError, UsageError
 from affetto.recognizers.independence import RECIPE_FILE, Net, check_judge, losses_of
 from affetto.recognizers.score import Score, score_track
 from affetto.request import Auto, parse_request
@@ -143,7 +143,7 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
 
 def _check(job: Job) -> None:
     if job.judge not in JUDGES:
-        raise BadInput(f"--judge {job.judge}: there is {', '.join(JUDGES)}")
+        raise UsageError(f"--judge {job.judge}: there is {', '.join(JUDGES)}")
     if job.request is None and job.reference is None:
         raise RequestError(
             "a score needs something to compare with: --request such as sad:0.7, or --reference, a "

@@ -203,6 +203,7 @@ def _result(
         folder=str(job.out),
         files=tuple(sorted((*_listed(folder), "recipe.json", "report.html"), key=_rank)),
         duration_s=mix_s,
+        music_s=music.duration_s,
         music_duration_error_ms=1000 * (mix_s - seen.duration_s),
         key=music.key,
         bpm_range=(min(tempi), max(tempi)),

@@ -64,6 +64,7 @@ class Result:
     folder: str
     files: tuple[str, ...]
     duration_s: float
+    music_s: float
     music_duration_error_ms: float
     key: str
     bpm_range: tuple[float, float]
@@ -85,7 +86,7 @@ def summary(result: Result) -> str:
     low, high = result.bpm_range
     return "\n".join(
         (
-            f"Music of {result.duration_s:.2f} s in {key_name(parse_key(result.key))}, "
+            f"Music of {result.music_s:.2f} s in {key_name(parse_key(result.key))}, "
             f"{low:.0f}-{high:.0f} bpm, "
             f"seed {result.seed}",
             f"  length against film   {result.music_duration_error_ms:.1f} ms",

@@ -43,6 +43,21 @@ def test_usage_errors_end_with_two(monkeypatch, capsys):
     assert answer(monkeypatch, capsys, "soundtrack")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("recognize", "a.wav", "--only", "smell"),
+        ("recognize", "a.wav", "--plot", "a.jpg"),
+        ("score", "a.wav", "--request", "sad", "--judge", "nose"),
+    ],
+)
+def test_options_with_what_they_never_take_end_with_two(monkeypatch, capsys, words):
+    code, _, err = answer(monkeypatch, capsys, *words)
+    assert code == 2
+    assert err.startswith("affetto: ")
+    assert "there is" in err or "none of" in err or "ends in" in err
+
+
 def test_doctor_names_weights_and_their_terms(monkeypatch, capsys):
     rows = examine()
     assert {f"weights {name}" for name in SHIPPED} <= {row.what for row in rows}

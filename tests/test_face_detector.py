@@ -1,6 +1,8 @@
 """Finding faces, cutting them out, reading pictures; one real face (NASA, public domain)."""
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -255,3 +257,17 @@ def test_mutated_pictures_raise_only_our_error(tmp_path, astronaut):
             path.write_bytes(broken.tobytes())
             with contextlib.suppress(MediaError):
                 assert read_picture(path).ndim == 3
+
+
+def test_what_litert_notes_stays_off_stderr():
+    code = (
+        "import os, sys\n"
+        "from affetto.recognizers.face.blaze import BlazeNet, without_notices\n"
+        "BlazeNet('blaze_short')\n"
+        "with without_notices():\n"
+        "    os.write(2, b'INFO: noted\\n')\n"
+        "    print('a warning', file=sys.stderr, flush=True)\n"
+        "print('after', file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "a warning\nafter\n"

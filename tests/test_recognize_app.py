@@ -22,7 +22,7 @@ from affetto.apps.recognize_table import plain, table, write_csv
 from affetto.apps.webvtt import write_webvtt
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
-from affetto.errors import BadInput, MediaError
+from affetto.errors import BadInput, MediaError, UsageError
 from affetto.media_write import write_clip
 from affetto.recognizers.fuse import LEAST_CONFIDENCE
 from affetto.recognizers.text.sentences import parse_cues
@@ -156,7 +156,7 @@ def test_plots_are_pictures_of_their_size(found, tmp_path):
 def test_modalities_are_named():
     assert modalities(None) == ("voice", "face", "scene", "text")
     assert modalities("face, Voice") == ("voice", "face")
-    with pytest.raises(BadInput, match="none of voice"):
+    with pytest.raises(UsageError, match="none of voice"):
         modalities("smell")
 
 
@@ -180,7 +180,7 @@ def test_a_folder_gives_its_media_and_names_the_rest(tmp_path):
     ],
 )
 def test_outputs_are_checked_before_the_work(options, said):
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(UsageError, match=said):
         run(Job(media=(Path("nowhere.mp4"),), **options))
 
 
@@ -332,6 +332,19 @@ def test_subtitles_are_read_at_their_times(nets, tmp_path):
     early, late = read.track.at([2.5, 22.0]).vad[:, 0]
     assert early > late
     assert read.duration_s == 24.0
+
+
+def test_the_mean_of_subtitles_is_of_what_is_spoken(nets, tmp_path):
+    cue = "{n}\n00:00:{s:02d},000 --> 00:00:{e:02d},000\nI love you, I am so happy!\n\n"
+    close = cue.format(n=1, s=1, e=4) + cue.format(n=2, s=4, e=7)
+    apart = cue.format(n=1, s=1, e=4) + cue.format(n=2, s=52, e=55)
+    sure = []
+    for name, words in (("close", close), ("apart", apart)):
+        (tmp_path / f"{name}.srt").write_text(words)
+        read = one(nets, tmp_path / f"{name}.srt")
+        rows = plain(Answer((read,), (), (), 0.0, 0.0))["files"][0]["rows"]
+        sure.append([row["summary"]["confidence"] for row in rows])
+    assert sure[1] == pytest.approx(sure[0], rel=0.2)
 
 
 @needs_data

@@ -190,7 +190,7 @@ def test_the_emotion_curve_can_be_handed_back(made):
 
 
 def test_music_may_be_shorter_than_the_film(film, tmp_path):
-    code, _text = command(
+    code, text = command(
         "soundtrack",
         film,
         "--out",
@@ -199,9 +199,9 @@ def test_music_may_be_shorter_than_the_film(film, tmp_path):
         6,
         "--no-original-sound",
         "--quiet",
-        "--json",
     )
     assert code == 0
+    assert text.startswith("Music of 6.00 s in")
     samples, rate = soundfile.read(tmp_path / "out" / "mix.wav")
     assert abs(len(samples) / rate - sum(SHOTS_S)) < 0.01
     assert np.abs(samples[: 6 * rate]).max() > 0.05

@@ -6,8 +6,13 @@ LICENCE_blaze.txt): `blaze_short` looks at 128 x 128 and wants faces that fill a
 or more, `blaze_back` looks at 256 x 256 and finds those of a thirtieth.
 """
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,8 @@ MIN_SCORE = 0.5
 MERGED_OVERLAP = 0.3  # boxes that overlap more than this are one face
 LOGIT_LIMIT = 80.0
 NUM_POINTS = 6
+NOTICE = b"INFO: "  # how the lines begin that LiteRT writes with no way to ask it not to
+_STDERR = Lock()
 LAYERS = ((8, 2), (16, 6))  # of the 128 net: (stride, anchors in a cell); doubled for 256
 
 
@@ -65,8 +72,9 @@ class BlazeNet:
         from ai_edge_litert.interpreter import Interpreter
 
         content = (Path(__file__).parent / f"{name}.tflite").read_bytes()
-        self.interpreter: Any = Interpreter(model_content=content, num_threads=1)
-        self.interpreter.allocate_tensors()
+        with without_notices():
+            self.interpreter: Any = Interpreter(model_content=content, num_threads=1)
+            self.interpreter.allocate_tensors()
         self.input = self.interpreter.get_input_details()[0]
         self.outputs = [detail["index"] for detail in self.interpreter.get_output_details()]
         self.side = int(self.input["shape"][1])
@@ -101,6 +109,28 @@ class BlazeNet:
                 if (place[1] > place[0]).all()
             ]
         )
+
+
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Native code's notices do not reach stderr; what else is written there comes a moment later.
+
+    (LiteRT without its default delegate says nothing either, but takes three times as long.)
+    """
+    with _STDERR, TemporaryFile() as kept:
+        try:
+            stderr = os.dup(2)
+        except OSError:  # it is closed: nothing can be written there
+            yield
+            return
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            kept.seek(0)
+            os.write(2, b"".join(line for line in kept if not line.startswith(NOTICE)))
 
 
 def merged(faces: list[FaceBox]) -> list[FaceBox]:
