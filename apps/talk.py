@@ -1,0 +1,230 @@
+"""`affetto talk`: a photo, a speech and an emotion in, a film of that person talking out.
+
+`run` is the straight line; each step is one call. Stretches of the film that are done stand beside
+the result until it is whole: the same command goes on after a kill, and makes the same film.
+"""
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from affetto.apps.ahead import made_ahead
+from affetto.apps.machine import peak_rss_mb
+from affetto.apps.progress import Report, silent
+from affetto.apps.talk_film import render_film, write_film
+from affetto.apps.talk_job import Job, Made, Result
+from affetto.apps.talk_measures import Measured, blinks_per_minute, measure
+from affetto.apps.talk_report import report_data, write_report
+from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_track
+from affetto.clip import Clip
+from affetto.emotion import LABELS, EmotionTrack
+from affetto.errors import BadInput
+from affetto.gen.portrait.pipeline import (
+    Models,
+    expressed,
+    frames_of,
+    listen,
+    load_models,
+    rows_at,
+    talk,
+)
+from affetto.gen.portrait.render.analyse import analyse
+from affetto.gen.portrait.render.renderer import Renderer
+from affetto.gen.portrait.unfinished import Unfinished, unfinished_work
+from affetto.motion import Motion
+from affetto.motion_file import read_motion, rounded
+from affetto.provenance import Recipe, WeightsRecord, file_record, versions, write_recipe
+from affetto.recognizers.face.picture import read_picture
+from affetto.request import EmotionRequest, parse_request
+from affetto.weights import SHIPPED, Weights
+
+KEPT = ".unfinished"  # added to the result's name while the job is under way
+
+
+def run(job: Job, *, progress: Report = silent) -> Result:
+    """Do the whole job; all files appear in `job.out` together, or none does.
+
+    Raises:
+        EngineError: its subclasses say what was wrong and carry the exit code.
+    """
+    started = (time.perf_counter(), time.process_time())
+    if job.out.exists() and not job.out.is_dir():
+        raise BadInput(f"--out {job.out} is a file: give a folder")
+    torch.set_num_threads(1)  # the result must not hang on how many cores happen to be free
+    progress("opening photo and speech", 0.0)
+    request = parse_request(job.emotion)
+    speech = open_speech(job.speech)
+    models = load_models(job.weights)
+    kept_in = job.out.with_name(job.out.name + KEPT)
+    with unfinished_work(kept_in, _fingerprint(job, request, models)) as kept:
+        made = _make(job, request, speech, models, kept, progress)
+        folder = kept.result
+        progress("looking at the film", 0.85)
+        seen = measure(folder / "talk.mp4", made.wanted)
+        progress("writing report", 0.95)
+        made.motion.save(folder / "motion.csv")
+        made.wanted.save(folder / "emotion.json")
+        told = notices(job, request, made.portrait, made.heard, models)
+        result = _result(job, made, seen, kept.found, folder, started, told)
+        write_report(
+            folder / "report.html",
+            report_data(job, result, made=made, seen=seen, weights=models.weights),
+        )
+        _write_recipe(job, request, models, result, seen, folder / "recipe.json")
+        if job.motion_out:
+            made.motion.save(job.motion_out)
+        kept.deliver(job.out)
+    progress("done", 1.0)
+    return result
+
+
+def _make(
+    job: Job,
+    request: EmotionRequest,
+    speech: Clip,
+    models: Models,
+    kept: Unfinished,
+    progress: Report,
+) -> Made:
+    progress("looking at the photo, listening", 0.02)
+    picture = read_picture(job.portrait)
+    given = read_motion(job.motion_in) if job.motion_in else None
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        listening = pool.submit(lambda: listen(read_wav(speech), text=job.text))
+        portrait = analyse(picture, face_number=job.face)
+        renderer = Renderer(portrait, size=job.size)
+        wanted = wanted_track(request, speech, progress=progress)
+        heard = listening.result()
+    shown = expressed(wanted, strength=job.strength)
+    num_frames = frames_of(speech.duration_s, job.fps)
+    windows = (
+        iter([rounded(given)])
+        if given
+        else made_ahead(talk(heard, shown, models=models, options=job.options, kept=kept))
+    )
+    moved: list[Motion] = []
+    parts, first_s = render_film(
+        rows_at(_noted(windows, moved), fps=job.fps, num_frames=num_frames),
+        renderer,
+        num_frames=num_frames,
+        fps=Fraction(job.fps).limit_denominator(1001),
+        kept=kept,
+        progress=lambda share: progress("talking", 0.1 + 0.7 * share),
+    )
+    for _ in windows:  # what no frame showed belongs to the motion file
+        pass
+    progress("joining film and sound", 0.82)
+    write_film(parts, speech, num_frames / job.fps, kept.result / "talk.mp4", metadata=_tags(job))
+    motion = Motion(np.concatenate([one.values for one in moved]), moved[0].fps)
+    return Made(portrait, heard, shown, motion, first_s)
+
+
+def _noted(windows: Iterable[Motion], moved: list[Motion]) -> Iterator[Motion]:
+    for window in windows:
+        moved.append(window)
+        yield window
+
+
+def _tags(job: Job) -> dict[str, str]:
+    return {
+        "title": f"{job.portrait.stem}, {job.speech.stem}",
+        "comment": f"A portrait animated by Affetto (AI-generated), seed {job.seed}",
+    }
+
+
+def _fingerprint(job: Job, request: EmotionRequest, models: Models) -> str:
+    """Of all that has a say in the film."""
+    config = dataclasses.asdict(job)
+    for elsewhere in ("out", "motion_out"):
+        del config[elsewhere]
+    files = [file_record(path).sha256 for path in _inputs(job, request)]
+    nets = [weights.sha256 for weights in models.weights]
+    record = json.dumps([config, files, nets, versions()], sort_keys=True, default=str)
+    return hashlib.sha256(record.encode()).hexdigest()
+
+
+def _inputs(job: Job, request: EmotionRequest) -> list[Path]:
+    given = (job.portrait, job.speech, job.motion_in, request.file)
+    return [path for path in given if path]
+
+
+def _result(
+    job: Job,
+    made: Made,
+    seen: Measured,
+    continued: int,
+    folder: Path,
+    started: tuple[float, float],
+    notices: tuple[str, ...],
+) -> Result:
+    listed = {path.name for path in folder.iterdir()} | {"report.html", "recipe.json"}
+    return Result(
+        folder=str(job.out),
+        files=tuple(sorted(listed, key=_rank)),
+        duration_s=seen.duration_s,
+        num_frames=seen.num_frames,
+        fps=job.fps,
+        width=seen.width,
+        height=seen.height,
+        asked=_most(made.wanted),
+        seen=_most(seen.emotion),
+        label_accuracy=seen.score("label_accuracy"),
+        valence_agreement=seen.score("valence_ccc"),
+        blinks_per_minute=blinks_per_minute(made.motion),
+        continued=continued,
+        seed=job.seed,
+        first_frames_s=made.first_s - started[0],
+        wall_s=time.perf_counter() - started[0],
+        cpu_s=time.process_time() - started[1],
+        peak_rss_mb=peak_rss_mb(),
+        command=job.command(),
+        notices=notices,
+    )
+
+
+def _most(track: EmotionTrack) -> str:
+    """The label that is there for most of the time."""
+    return LABELS[int(track.probs.mean(axis=0).argmax())]
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """What a person opens first stands first."""
+    first = ("report.html", "talk.mp4", "motion.csv", "emotion.json")
+    return (first.index(name) if name in first else len(first), name)
+
+
+def _weights_record(weights: Weights) -> WeightsRecord:
+    source = "package" if weights.name in SHIPPED else weights.name
+    return WeightsRecord(weights.name, weights.sha256, weights.licence, source)
+
+
+def _write_recipe(
+    job: Job, request: EmotionRequest, models: Models, result: Result, seen: Measured, path: Path
+) -> None:
+    shown = dataclasses.asdict(result)
+    for elsewhere in ("command", "folder", "files", "seed"):
+        del shown[elsewhere]
+    timings = ("first_frames_s", "wall_s", "cpu_s")
+    write_recipe(
+        path,
+        Recipe(
+            job="talk",
+            request=str(request),
+            seed=job.seed,
+            config=dataclasses.asdict(job),
+            inputs=tuple(file_record(path) for path in _inputs(job, request)),
+            weights=tuple(_weights_record(weights) for weights in models.weights),
+            content_sha256=seen.content_sha256,
+            command=result.command,
+            timings_s={name: shown.pop(name) for name in timings},
+            scores=shown,
+        ),
+    )

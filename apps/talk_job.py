@@ -1,0 +1,166 @@
+"""What `affetto talk` is asked and what it answers."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from affetto.emotion import EmotionTrack
+from affetto.errors import BadInput
+from affetto.gen.portrait.pipeline import Gaze, Head, Heard, TalkOptions
+from affetto.gen.portrait.render.analyse import Portrait
+from affetto.motion import Motion
+
+SIZES = (128, 2048)
+RATES = (5.0, 60.0)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is asked: the command line's options (see `affetto talk --help`)."""
+
+    portrait: Path
+    speech: Path
+    out: Path
+    emotion: str = "auto"
+    strength: float = 1.0
+    speech_guidance: float = 1.0
+    emotion_guidance: float = 1.0
+    liveliness: float = 1.0
+    head: Head = "natural"
+    gaze: Gaze = "natural"
+    blink: float | None = None
+    seed: int = 0
+    fps: float = 25.0
+    size: int = 512
+    face: int | None = None
+    text: str | None = None
+    motion_in: Path | None = None
+    motion_out: Path | None = None
+    weights: str = "default"
+
+    def __post_init__(self) -> None:
+        """Refuse what no portrait can be made of; the command line's own limits come first."""
+        for name, value, low, high in (
+            ("--strength", self.strength, 0, 1.5),
+            ("--speech-guidance", self.speech_guidance, 0, 4),
+            ("--emotion-guidance", self.emotion_guidance, 0, 4),
+            ("--liveliness", self.liveliness, 0, 2),
+            ("--blink", self.blink or 0, 0, 60),
+            ("--fps", self.fps, *RATES),
+            ("--size", self.size, *SIZES),
+        ):
+            if not low <= value <= high:
+                raise BadInput(f"{name} {value:g}: give {low:g} to {high:g}")
+        if self.head not in get_args(Head) or self.gaze not in get_args(Gaze):
+            raise BadInput(
+                f"--head is one of {', '.join(get_args(Head))} and --gaze one of "
+                f"{', '.join(get_args(Gaze))}, got {self.head} and {self.gaze}"
+            )
+
+    @property
+    def options(self) -> TalkOptions:
+        """What the motion side is told."""
+        return TalkOptions(
+            seed=self.seed,
+            strength=self.strength,
+            speech_guidance=self.speech_guidance,
+            emotion_guidance=self.emotion_guidance,
+            liveliness=self.liveliness,
+            head=self.head,
+            gaze=self.gaze,
+            blinks_per_minute=self.blink,
+        )
+
+    def command(self) -> str:
+        """The command line that repeats this job."""
+        plain = Job(self.portrait, self.speech, self.out)
+        words = ["affetto", "talk", str(self.portrait), str(self.speech)]
+        words += ["--emotion", self.emotion, "--seed", str(self.seed)]
+        for name in (
+            "strength", "speech_guidance", "emotion_guidance", "liveliness", "head", "gaze",
+            "blink", "fps", "size", "face", "text", "motion_in", "weights",
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value != getattr(plain, name):
+                shown = f"{value:g}" if isinstance(value, float) else str(value)
+                words += [f"--{name.replace('_', '-')}", shown]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a job: where the files are and what was measured.
+
+    Attributes:
+        folder, files: what was written.
+        duration_s, num_frames, fps, width, height: of the film.
+        asked, seen: the label asked for most of the time, and the one the face recognizer sees.
+        label_accuracy: share of the time in which the face recognizer sees the label asked for.
+        valence_agreement: concordance over time; None where what was asked does not vary.
+        blinks_per_minute: of the motion.
+        continued: segments taken over from an interrupted run.
+        first_frames_s: until the first stretch of film was encoded, loading included.
+        wall_s, cpu_s, peak_rss_mb: of all of it.
+    """
+
+    folder: str
+    files: tuple[str, ...]
+    duration_s: float
+    num_frames: int
+    fps: float
+    width: int
+    height: int
+    asked: str
+    seen: str
+    label_accuracy: float | None
+    valence_agreement: float | None
+    blinks_per_minute: float
+    continued: int
+    seed: int
+    first_frames_s: float
+    wall_s: float
+    cpu_s: float
+    peak_rss_mb: float
+    command: str
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """The film as it was made, before it is measured."""
+
+    portrait: Portrait
+    heard: Heard
+    wanted: EmotionTrack
+    motion: Motion
+    first_s: float
+
+
+def summary(result: Result) -> str:
+    """The result in a few lines for a terminal."""
+    rows = [
+        f"A portrait that talks for {result.duration_s:.2f} s: {result.width} x {result.height}, "
+        f"{result.fps:g} frames a second, seed {result.seed}",
+        f"  emotion asked         {result.asked}",
+        f"  emotion seen          {result.seen}{_share(result.label_accuracy)}",
+        f"  blinks                {result.blinks_per_minute:.0f} a minute",
+        f"  first frames          after {result.first_frames_s:.1f} s",
+        f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
+        f"{result.peak_rss_mb:.0f} MB at most",
+    ]
+    if result.continued:
+        rows.append(f"  went on after         {result.continued} stretches of an earlier run")
+    return "\n".join(
+        (
+            *rows,
+            f"Files in {result.folder}:",
+            *(f"  {name}" for name in result.files),
+            *(f"Note: {notice}" for notice in result.notices),
+            f"Open {result.folder}/report.html to see and hear it.",
+        )
+    )
+
+
+def _share(accuracy: float | None) -> str:
+    return "" if accuracy is None else f" (as asked in {accuracy:.0%} of the time)"

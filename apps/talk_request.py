@@ -1,0 +1,112 @@
+"""What a talking portrait is to say and to feel: the speech opened, the request made a track."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from affetto.apps.progress import Report, silent
+from affetto.apps.resolve import resolve
+from affetto.apps.talk_job import Job
+from affetto.clip import Clip
+from affetto.emotion import EmotionTrack
+from affetto.emotion_bank.bank import request_to_track
+from affetto.emotion_timeline import smooth
+from affetto.errors import MediaError
+from affetto.gen.portrait.pipeline import Heard, Models, Wav
+from affetto.gen.portrait.render.analyse import Portrait
+from affetto.media import MediaLimits
+from affetto.media_sound import Sound
+from affetto.motion import FPS
+from affetto.request import Auto, EmotionRequest, Timeline
+
+SPEECH_HZ = 16_000
+LONGEST_S = 3600.0
+WINDOW_S, HOP_S, SMOOTH_S = 3.0, 0.5, 0.6  # of the speech recognizer, for `auto`
+
+
+def open_speech(path: Path) -> Clip:
+    """The speech: any sound, or the sound of a film.
+
+    Raises:
+        MediaError: unreadable, without sound, or longer than `LONGEST_S`.
+    """
+    speech = Clip.open(path, limits=MediaLimits(max_duration_s=LONGEST_S))
+    if not speech.has_audio:
+        raise MediaError(f"{path} has no sound: give a recording of speech")
+    return speech
+
+
+def read_wav(speech: Clip) -> Wav:
+    """(S,) at 16 kHz."""
+    return np.concatenate([block[0] for block in _blocks(speech)])
+
+
+def wanted_track(
+    request: EmotionRequest, speech: Clip, *, progress: Report = silent
+) -> EmotionTrack:
+    """The request at the speech's frame times; `auto` is what the voice sounds like.
+
+    Raises:
+        RequestError: the request says nothing about emotion.
+        MediaError: a recording cannot be read.
+    """
+    measured = None
+    if isinstance(request.target, Auto):
+        from affetto.recognizers.speech.recognizer import recognize_speech
+
+        heard = recognize_speech(_blocks(speech), window_s=WINDOW_S, hop_s=HOP_S)
+        measured = smooth(heard, width_s=SMOOTH_S)
+    resolved = resolve(request, duration_s=speech.duration_s, progress=progress)
+    track = request_to_track(
+        request,
+        duration_s=max(speech.duration_s, 1 / FPS),
+        rate_hz=FPS,
+        measured=measured,
+        resolved=resolved,
+    )
+    return replace(track, evidence=measured.evidence if measured else track.evidence)
+
+
+def notices(
+    job: Job, request: EmotionRequest, portrait: Portrait, heard: Heard, models: Models
+) -> tuple[str, ...]:
+    """What the person should know of this film."""
+    told = [str(notice) for notice in portrait.notices]
+    if heard.presence is None:
+        told.append("There is nothing to hear in the speech: the mouth stays closed.")
+    elif not heard.is_speech:
+        told.append(
+            "What is heard is hardly speech (music or noise?): the mouth nearly stays closed. Give "
+            "the voice alone."
+        )
+    told += _late(request, heard.duration_s)
+    if job.motion_in and job.emotion != "auto":
+        told.append(
+            f"The motion was read from {job.motion_in.name}: --emotion had no say in it, it is "
+            "only what the film is compared with."
+        )
+    if not all(weights.commercial for weights in models.weights):
+        told.append(
+            "Some of the weights learned from data that are not cleared for commercial use; "
+            "--weights clean uses only data that are."
+        )
+    return tuple(told)
+
+
+def _late(request: EmotionRequest, duration_s: float) -> list[str]:
+    """A notice where a timeline goes on after the speech."""
+    if not isinstance(request.target, Timeline):
+        return []
+    late = [key for key in request.target.keyframes if key.time_s > duration_s]
+    if not late:
+        return []
+    return [
+        f"The timeline goes on to {request.target.keyframes[-1].time_s:g} s, the speech ends at "
+        f"{duration_s:.2f} s: {len(late)} of its keyframes come after it and are not reached."
+    ]
+
+
+def _blocks(speech: Clip) -> Iterator[Sound]:
+    return speech.audio_blocks(sample_rate=SPEECH_HZ, channels=1)
