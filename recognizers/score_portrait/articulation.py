@@ -158,7 +158,7 @@ def _rate(met: NDArray[np.bool_], lips: Lips, sounds: Sequence[Spoken], letters:
         return Rate(float("nan"), float("nan"), 0)
     length_s = len(met) / lips.fps
     turns = np.linspace(0, length_s, ROLLS + 2)[1:-1]
-    by_chance = [_met(met, (spans + [turn, turn]) % length_s, lips.fps) for turn in turns]
+    by_chance = [_met(met, (spans + turn) % length_s, lips.fps) for turn in turns]
     return Rate(_met(met, spans, lips.fps), float(np.mean(by_chance)), len(spans))
 
 
