@@ -24,6 +24,10 @@ app = typer.Typer(
 )
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+
+
 def main() -> None:
     """Run a command; every failure a person can act on becomes one sentence and its exit code."""
     _keep_offline()
@@ -129,10 +133,8 @@ def soundtrack(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on stdout.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Compose music for a film: mp4, mix, stems, MIDI, chords, lead sheet, recipe, report."""
     from affetto.apps.progress import bar
@@ -201,7 +203,9 @@ def talk(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same film.")] = 0,
     fps: Annotated[float, typer.Option(min=5, max=60, help="Frames a second.")] = 25.0,
-    size: Annotated[int, typer.Option(min=128, max=2048, help="Side of the film, pixels.")] = 512,
+    size: Annotated[
+        str, typer.Option(help="Side of the film in pixels, or photo: the whole photo, as large.")
+    ] = "512",
     face: Annotated[
         int | None, typer.Option(min=1, help="Which face, where there are several; 1 the largest.")
     ] = None,
@@ -218,15 +222,13 @@ def talk(
         str,
         typer.Option(help="default, clean (synthesized data only), a folder, or hub:owner/name."),
     ] = "default",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on stdout.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a photo talk with an emotion: mp4, motion, recipe, report. Goes on after a kill."""
     from affetto.apps.progress import bar
     from affetto.apps.talk import run
-    from affetto.apps.talk_job import Job, summary
+    from affetto.apps.talk_job import Job, parse_size, summary
 
     wanted = Job(
         portrait=portrait,
@@ -242,7 +244,7 @@ def talk(
         blink=blink,
         seed=seed,
         fps=fps,
-        size=size,
+        size=parse_size(size),
         face=face,
         text=text,
         motion_in=motion_in,
@@ -284,7 +286,7 @@ def recognize(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything as JSON on stdout.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Recognize emotion in voices, faces, pictures and words; say how sure that is."""
     from affetto.apps.progress import bar
@@ -339,10 +341,8 @@ def score(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON on stdout.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure whether media show the emotion that was wanted, with controls and intervals."""
     from affetto.apps.progress import bar

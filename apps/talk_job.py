@@ -11,13 +11,30 @@ from affetto.gen.portrait.pipeline import Gaze, Head, Heard, TalkOptions
 from affetto.gen.portrait.render.analyse import Portrait
 from affetto.motion import Motion
 
-SIZES = (128, 2048)
+SIZES = (128, 1536)
+WHOLE = "photo"
 RATES = (5.0, 60.0)
+
+
+def parse_size(word: str) -> int | None:
+    """--size: a side in pixels, or 'photo' (None).
+
+    Raises:
+        BadInput: neither.
+    """
+    if word.strip().casefold() == WHOLE:
+        return None
+    if not word.strip().isdecimal():
+        raise BadInput(f"--size {word}: give {SIZES[0]} to {SIZES[1]} pixels, or {WHOLE}")
+    return int(word)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked: the command line's options (see `affetto talk --help`)."""
+    """What is asked: the command line's options (see `affetto talk --help`).
+
+    A size of None is the whole photo at its own resolution.
+    """
 
     portrait: Path
     speech: Path
@@ -32,7 +49,7 @@ class Job:
     blink: float | None = None
     seed: int = 0
     fps: float = 25.0
-    size: int = 512
+    size: int | None = 512
     face: int | None = None
     text: str | None = None
     motion_in: Path | None = None
@@ -48,7 +65,7 @@ class Job:
             ("--liveliness", self.liveliness, 0, 2),
             ("--blink", self.blink or 0, 0, 60),
             ("--fps", self.fps, *RATES),
-            ("--size", self.size, *SIZES),
+            ("--size", self.size or SIZES[0], *SIZES),
         ):
             if not low <= value <= high:
                 raise BadInput(f"{name} {value:g}: give {low:g} to {high:g}")
@@ -83,7 +100,7 @@ class Job:
         ):  # fmt: skip
             value = getattr(self, name)
             if value != getattr(plain, name):
-                shown = f"{value:g}" if isinstance(value, float) else str(value)
+                shown = f"{value:g}" if isinstance(value, float) else str(value or WHOLE)
                 words += [f"--{name.replace('_', '-')}", shown]
         return shlex.join(words)
 

@@ -73,7 +73,7 @@ def notices(
     job: Job, request: EmotionRequest, portrait: Portrait, heard: Heard, models: Models
 ) -> tuple[str, ...]:
     """What the person should know of this film."""
-    told = [str(notice) for notice in portrait.notices]
+    told = [notice.text for notice in portrait.notices]
     if heard.presence is None:
         told.append("There is nothing to hear in the speech: the mouth stays closed.")
     elif not heard.is_speech:
