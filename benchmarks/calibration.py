@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from confusion_plot import draw_shares
 from result_file import write_result
 
 from affetto.emotion import LABELS
@@ -93,30 +94,11 @@ def draw_confusion(readings: Readings) -> None:
     from matplotlib import pyplot
 
     present = np.flatnonzero(np.bincount(readings.label, minlength=len(LABELS)))
-    names = [LABELS[index] for index in present]
     table = confusion(readings.label, readings.probs.argmax(axis=1), len(LABELS))[
         np.ix_(present, present)
     ]
-    shares = 100 * table / table.sum(axis=1, keepdims=True)
     figure, axis = pyplot.subplots(figsize=(5.6, 5), layout="constrained")
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    for row, column in np.ndindex(shares.shape):
-        if shares[row, column] >= 0.5:
-            colour = "white" if shares[row, column] > 55 else "black"
-            axis.text(
-                column,
-                row,
-                f"{shares[row, column]:.0f}",
-                ha="center",
-                va="center",
-                color=colour,
-                fontsize=8,
-            )
-    axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    axis.set_yticks(
-        range(len(names)),
-        [f"{name} ({count})" for name, count in zip(names, table.sum(axis=1), strict=True)],
-    )
+    draw_shares(axis, table, [LABELS[index] for index in present])
     axis.set(title="Voice, 24 unseen actors: what it said, %", ylabel="what was acted (clips)")
     save(figure, "speech_confusion.png")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from confusion_plot import draw_shares
 from result_file import write_result
 
 from affetto.emotion import LABELS
@@ -220,26 +221,7 @@ def draw(wanted: np.ndarray, said: dict[str, np.ndarray]) -> None:
 
     figure, axes = pyplot.subplots(1, len(said), figsize=(11, 5), sharey=True, layout="constrained")
     for axis, (name, answers) in zip(axes, said.items(), strict=True):
-        table = confusion(wanted, answers, len(EMOTIONS))
-        shares = 100 * table / table.sum(axis=1, keepdims=True)
-        axis.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-        for row, column in np.ndindex(shares.shape):
-            if shares[row, column] >= 0.5:
-                colour = "white" if shares[row, column] > 55 else "black"
-                axis.text(
-                    column,
-                    row,
-                    f"{shares[row, column]:.0f}",
-                    ha="center",
-                    va="center",
-                    color=colour,
-                    fontsize=8,
-                )
-        axis.set_xticks(range(len(EMOTIONS)), EMOTIONS, rotation=45, ha="right")
-        axis.set_yticks(
-            range(len(EMOTIONS)),
-            [f"{e} ({n})" for e, n in zip(EMOTIONS, table.sum(axis=1), strict=True)],
-        )
+        draw_shares(axis, confusion(wanted, answers, len(EMOTIONS)), EMOTIONS)
         axis.set_title(f"{name}: what it said")
     axes[0].set_ylabel("what most voters saw (faces)")
     path = Path(__file__).parents[1] / "docs" / "figures" / "face_confusion.png"

@@ -13,6 +13,7 @@ def fit_logistic(
     *,
     num_labels: int,
     penalty: float,
+    balance: float = 1.0,
     rank: int = 400,
     steps: int = 60,
 ) -> tuple[Tensor, Tensor]:
@@ -20,9 +21,11 @@ def fit_logistic(
 
     Args:
         features: (M, F), centred and scaled.
-        targets: (M,) labels; each label present counts alike whatever its number of items.
+        targets: (M,) labels.
         num_labels: K; a label that is nowhere in `targets` gets a bias of -20.
         penalty: on the squared weights, with the cross-entropy a mean: 1 / (C M) of other tools.
+        balance: an item counts as its label's number of items to the power of -balance: at 1 all
+            labels count alike, at 0 all items.
         rank: directions of the greatest spread that are fitted; what lies outside them the
             penalty would hold near 0 anyway.
         steps: of L-BFGS, at most.
@@ -30,7 +33,7 @@ def fit_logistic(
     basis = principal_basis(features[:: 1 + len(features) // ENOUGH_ROWS], rank=rank)  # (F, R)
     reduced = features @ basis
     counts = torch.bincount(targets, minlength=num_labels).to(features.dtype)
-    share = 1.0 / counts.clamp(min=1.0)[targets]
+    share = counts.clamp(min=1.0)[targets] ** -balance
     share = share / share.sum()
     matrix = torch.zeros(num_labels, reduced.shape[1], requires_grad=True)
     biases = torch.where(counts > 0, 0.0, -20.0).requires_grad_()

@@ -25,6 +25,7 @@ from affetto.recognizers.speech.whisper import WIDTH, frames_of, load_whisper
 from affetto.train.augment_sound import babble, noise, phone, pitch, room
 from affetto.train.data.speech_corpora import RATE_HZ, Sound, Utterance, load_wav
 from affetto.train.data.speech_folds import inner_folds
+from affetto.train.logistic import fit_logistic
 
 MAX_S = 3.2  # longer clips are cut; a fiftieth of RAVDESS is longer
 STATES = (2, 3)  # of Whisper's five; the strongest single ones
@@ -182,23 +183,18 @@ def fit_head(inputs: Tensor, labels: Tensor, *, penalty: float) -> tuple[Tensor,
 
     The loss of a class is weighted by one over the root of its frequency.
     """
-    counts = torch.bincount(labels, minlength=NUM_LABELS).clamp(min=1)
-    balance = (len(labels) / NUM_LABELS / counts).sqrt()
     middle = inputs.mean(dim=0)
-    weight = torch.zeros(inputs.shape[1], NUM_LABELS, requires_grad=True)
-    bias = torch.zeros(NUM_LABELS, requires_grad=True)
-    solver = torch.optim.LBFGS([weight, bias], max_iter=60, line_search_fn="strong_wolfe")
-
-    def cost() -> Tensor:
-        solver.zero_grad()
-        logits = (inputs - middle) @ weight + bias
-        data = functional.cross_entropy(logits, labels, weight=balance, reduction="sum")
-        total: Tensor = (data + 0.5 / penalty * (weight**2).sum()) / len(labels)
-        torch.autograd.backward(total)
-        return total
-
-    solver.step(cost)  # type: ignore[no-untyped-call]
-    return weight.detach(), (bias - middle @ weight).detach()
+    counts = torch.bincount(labels, minlength=NUM_LABELS).float()
+    weighted = float((counts * len(labels) / NUM_LABELS).sqrt().sum())  # items, rare ones more
+    matrix, bias = fit_logistic(
+        inputs - middle,
+        labels,
+        num_labels=NUM_LABELS,
+        penalty=1.0 / (penalty * weighted),
+        balance=0.5,
+        rank=inputs.shape[1],
+    )
+    return matrix.T, bias - matrix @ middle
 
 
 def sample_axes(values: Tensor, *, most: int = 600) -> Tensor:
