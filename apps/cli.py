@@ -24,6 +24,10 @@ app = typer.Typer(
 )
 
 
+REQUESTS = (
+    "happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', '0=calm; 12=excited:0.9', a CSV/JSON file, "
+    "'bitter-sweet, hopeful at the end', or like:FILE (a saved track, film, sound, picture, text)."
+)
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 
@@ -82,11 +86,7 @@ def soundtrack(
     ] = None,
     emotion: Annotated[
         str,
-        typer.Option(
-            help="auto, happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', "
-            "'0=calm; 12=excited:0.9', a CSV/JSON file, 'bitter-sweet, hopeful at the end', "
-            "or like:FILE (a saved track, film, sound, picture, text)."
-        ),
+        typer.Option(help=f"auto, {REQUESTS}"),
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same music.")] = 0,
     key: Annotated[str | None, typer.Option(help="C, Am, F#m, Bb ... Default: by emotion.")] = None,
@@ -174,11 +174,7 @@ def talk(
     ] = None,
     emotion: Annotated[
         str,
-        typer.Option(
-            help="auto (as the voice sounds), happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', "
-            "'0=calm; 12=excited:0.9', a CSV/JSON file, 'bitter-sweet, hopeful at the end', "
-            "or like:FILE (a saved track, film, sound, picture, text)."
-        ),
+        typer.Option(help=f"auto (as the voice sounds), {REQUESTS}"),
     ] = "auto",
     strength: Annotated[
         float, typer.Option(min=0, max=1.5, help="Of the emotion: 0 neutral, 1 as asked.")

@@ -174,7 +174,7 @@ def talk(
     while number * WINDOW < total:
         window = kept.motion(number)
         if window is None:
-            fresh = fresh or _made(heard, track, options, start=number)
+            fresh = fresh or _made(heard, track, options, models, start=number)
             window = rounded(next(fresh))
             kept.keep_motion(number, window)
         yield window
@@ -223,7 +223,7 @@ def _timed(windows: Iterable[Motion]) -> Iterator[tuple[float, Row]]:
 
 
 def _made(
-    heard: Heard, track: EmotionTrack, options: TalkOptions, *, start: int
+    heard: Heard, track: EmotionTrack, options: TalkOptions, models: Models, *, start: int
 ) -> Iterator[Motion]:
     """Windows from number `start` on."""
     motion = speak(
