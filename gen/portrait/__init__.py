@@ -1,0 +1,1 @@
+"""A talking portrait: one photo, one voice, an emotion over time."""

@@ -1,0 +1,126 @@
+"""From a photo to a Portrait: find the face, crop, measure, cut out, fill in, neutralise."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affetto.clip import Picture
+from affetto.errors import BadInput
+from affetto.gen.portrait.render.doctor import examine
+from affetto.gen.portrait.render.neutral import neutralise
+from affetto.gen.portrait.render.plate import cut_out, inpaint_plate
+from affetto.gen.portrait.render.portrait import (
+    INNER_LOWER,
+    INNER_UPPER,
+    OUTER_CORNERS,
+    OVAL,
+    Portrait,
+    resized,
+)
+from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit, load_basis
+from affetto.recognizers.face.blaze import FaceBox
+from affetto.recognizers.face.detector import FaceDetector
+from affetto.recognizers.face.mesh import FaceMesh, Mesh
+
+Floats = NDArray[np.float32]
+
+WORK_SIZE = 512
+CROP_SIDE = 2.7  # sides of the face's box
+CROP_CENTRE = 0.08  # the crop's centre below the box's, in its sides
+LIDS = ((159, 145), (386, 374))  # middle of the upper and lower lid, the person's right first
+IRIS_CENTRES = (468, 473)
+
+
+def analyse(
+    picture: Picture, *, face_number: int | None = None, work_size: int = WORK_SIZE
+) -> Portrait:
+    """Understand a photo once, for any number of frames.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        face_number: which face, counted from 1, the largest first; None takes the largest.
+        work_size: side in pixels of the square that is measured.
+
+    Returns:
+        The portrait, with notices about what will look bad.
+
+    Raises:
+        BadInput: no face, no such face, or a photo that cannot work.
+    """
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise BadInput(f"a photo is (H, W, 3) uint8 RGB, got {picture.shape} {picture.dtype}")
+    faces = FaceDetector().detect(picture)
+    face = _chosen(faces, face_number)
+    box = crop_box(picture, face)
+    left, top, side = box
+    work = resized(picture[top : top + side, left : left + side], work_size)
+    scale = work_size / side
+    mesh = FaceMesh().read(work, _moved(face, left, top, scale))
+    basis = load_basis()
+    fitted = fit(mesh.points, basis)
+    notices = examine(picture, faces, mesh, fitted)
+    neutral, points = neutralise(work, mesh, fitted)
+    oval = mesh.points[list(OVAL), :2]
+    matte = cut_out(work, oval)
+    return Portrait(
+        photo=picture,
+        box=box,
+        picture=work,
+        neutral=neutral,
+        mesh=mesh,
+        fit=fitted,
+        points=points,
+        triangles=basis.triangles.astype(np.int32),
+        deltas_px=deltas_in_pixels(basis, fitted),
+        matte=matte,
+        plate=inpaint_plate(work, matte),
+        notices=tuple(notices),
+        **_measured(mesh),
+    )
+
+
+def crop_box(picture: Picture, face: FaceBox) -> tuple[int, int, int]:
+    """Left, top and side of a square with room for hair, neck and shoulders, inside the photo."""
+    height, width = picture.shape[:2]
+    side = min(round(CROP_SIDE * face.side), height, width)
+    middle = face.centre + np.asarray([0, CROP_CENTRE * face.side])
+    left = int(np.clip(round(float(middle[0]) - side / 2), 0, width - side))
+    top = int(np.clip(round(float(middle[1]) - side / 2), 0, height - side))
+    return left, top, side
+
+
+def deltas_in_pixels(basis: ArkitBasis, fitted: FaceFit) -> Floats:
+    """(52, 468, 3) the basis turned and scaled as the photo's face is."""
+    return (fitted.scale * basis.deltas @ fitted.rotation.T).astype(np.float32)
+
+
+def _chosen(faces: list[FaceBox], number: int | None) -> FaceBox:
+    if not faces:
+        raise BadInput("no face was found in the photo; use one that shows a face from the front")
+    wanted = 1 if number is None else number
+    if not 1 <= wanted <= len(faces):
+        raise BadInput(f"face {wanted} was asked for, the photo has faces 1 to {len(faces)}")
+    return faces[wanted - 1]
+
+
+def _moved(face: FaceBox, left: int, top: int, scale: float) -> FaceBox:
+    corner = np.asarray([left, top], dtype=np.float32)
+    box = (face.box - np.tile(corner, 2)) * scale
+    return FaceBox(box.astype(np.float32), (face.points - corner) * scale, face.score)
+
+
+def _measured(mesh: Mesh) -> dict[str, float | Floats]:
+    """Lip gap and lid apertures in eye-corner distances, irises in pixels."""
+    points = mesh.points
+    unit = float(np.linalg.norm(points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]]))
+    middle = len(INNER_UPPER) // 2
+    gap = np.linalg.norm(points[INNER_LOWER[middle]] - points[INNER_UPPER[middle]])
+    lids = [np.linalg.norm(points[low] - points[up]) for up, low in LIDS]
+    irises = []
+    for first in IRIS_CENTRES:
+        centre, ring = points[first, :2], points[first + 1 : first + 5, :2]
+        irises.append([*centre, np.linalg.norm(ring - centre, axis=1).mean()])
+    return {
+        "lip_gap": float(gap) / unit,
+        "lid_apertures": np.asarray(lids, dtype=np.float32) / unit,
+        "irises": np.asarray(irises, dtype=np.float32),
+    }

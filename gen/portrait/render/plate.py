@@ -1,0 +1,161 @@
+"""What stands still and what moves: the person's matte and the background behind it.
+
+Source: Rother et al. 2004, GrabCut, seeded by the face's outline; He et al. 2010, guided filter,
+for the hair's edge; Telea 2004, inpainting. All once a portrait.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affetto.clip import Picture
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+SEED_SIDE = 192  # pixels at which the person is cut out
+ROUNDS = 4
+DARK_CONTRAST = 0.6  # exponent that tells dark hair from a dark wall
+GUIDE_RADIUS = 0.012  # of the side
+GUIDE_SOFTNESS = 2e-4  # variance of colours in [0, 1] that counts as an edge
+PLATE_MARGIN = 0.012  # of the side, inpainted beyond the matte's last trace
+INPAINT_SIDE = 256
+INPAINT_RADIUS = 4
+LIKELY_HAIR = (1.3, 1.35)  # half-axes of what is probably head, in half face widths and heights
+MAYBE_HAIR = (2.0, 2.0)  # of what might be
+SKULL = (0.9, 1.12)  # of what is, hair or none
+FEATHER = 0.01  # of the side, a soft rim that takes loose hair along
+
+
+def cut_out(picture: Picture, oval: Floats) -> Bytes:
+    """The person's opacity.
+
+    Args:
+        picture: (S, S, 3).
+        oval: (N, 2) the face's outline in pixels, clockwise from the top.
+
+    Returns:
+        (S, S) uint8, 255 on face, hair, neck and shoulders, soft at the edge of hair.
+    """
+    import cv2
+
+    side = len(picture)
+    scale = SEED_SIDE / side
+    small = cv2.resize(picture, (SEED_SIDE, SEED_SIDE), interpolation=cv2.INTER_AREA)
+    small = np.round(255 * (small / 255) ** DARK_CONTRAST).astype(np.uint8)
+    seeds = _seeds(oval * scale)
+    models = np.zeros((2, 1, 65))
+    cv2.setRNGSeed(0)
+    cv2.grabCut(small, seeds, None, models[0], models[1], ROUNDS, cv2.GC_INIT_WITH_MASK)
+    person = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    person = _whole(person, oval * scale)
+    rough = cv2.resize(person * 255, (side, side), interpolation=cv2.INTER_LINEAR)
+    rough = np.where(rough > 127, 1.0, 0.0).astype(np.float32)
+    matte = _guided(picture, rough, max(2, round(GUIDE_RADIUS * side)))
+    matte = np.clip((matte - 0.08) / 0.8, 0, 1)
+    # Far inside and far outside the rough cut nothing may be translucent.
+    reach = 2 * max(2, round(GUIDE_RADIUS * side)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    matte = np.maximum(matte, cv2.erode(rough, kernel))
+    matte = np.minimum(matte, cv2.dilate(rough, kernel))
+    face = np.zeros((side, side), dtype=np.uint8)
+    cv2.fillPoly(face, [np.round(oval).astype(np.int32)], 1)
+    matte[face > 0] = 1.0
+    rim = max(1, round(FEATHER * side / 2))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
+    wide = cv2.blur(cv2.dilate(matte, kernel), (2 * rim + 1, 2 * rim + 1))
+    result: Bytes = np.round(255 * np.maximum(matte, wide)).astype(np.uint8)
+    return result
+
+
+def inpaint_plate(picture: Picture, matte: Bytes) -> Picture:
+    """(S, S, 3) the background with the person taken out; the picture itself where matte is 0."""
+    import cv2
+
+    side = len(picture)
+    margin = 2 * max(1, round(PLATE_MARGIN * side)) + 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))
+    hidden = cv2.dilate((matte > 0).astype(np.uint8), kernel)
+    size = (INPAINT_SIDE, INPAINT_SIDE)
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    holes = cv2.resize(hidden * 255, size, interpolation=cv2.INTER_AREA)
+    # Only a band along the outline is ever seen: deep inside, a coarse filling does.
+    filled = cv2.inpaint(small, (holes > 0).astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)
+    filled = cv2.resize(filled, (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.where((matte > 0)[..., None], filled, picture)
+
+
+def foreground(picture: Picture, matte: Bytes, plate: Picture) -> Picture:
+    """(S, S, 3) the person's own colours at a soft edge, so that matte over plate is the photo."""
+    share = matte[..., None].astype(np.float32) / 255
+    own = (picture - (1 - share) * plate) / np.maximum(share, 0.25)
+    edge = ((matte > 0) & (matte < 255))[..., None]
+    return np.where(edge, np.clip(np.round(own), 0, 255).astype(np.uint8), picture)
+
+
+def _seeds(oval: Floats) -> Bytes:
+    """GrabCut's first guess: the face is the person, the sides above the chin are not."""
+    import cv2
+
+    seeds = np.full((SEED_SIDE, SEED_SIDE), cv2.GC_BGD, dtype=np.uint8)
+    centre = oval.mean(axis=0)
+    half = (oval.max(axis=0) - oval.min(axis=0)) / 2
+    chin = float(oval[:, 1].max())
+    crown = _dot(centre - [0, 0.3 * half[1]])
+    cv2.ellipse(seeds, crown, _dot(half * MAYBE_HAIR), 0, 0, 360, cv2.GC_PR_BGD, -1)
+    wide, low = half[0] * 2.2, float(SEED_SIDE)
+    for grown, kind in ((1.25, cv2.GC_PR_BGD), (0.9, cv2.GC_PR_FGD)):
+        body = [
+            [centre[0] - half[0] * grown, centre[1]],
+            [centre[0] + half[0] * grown, centre[1]],
+            [centre[0] + wide * grown, chin + half[1] * 0.6],
+            [centre[0] + 1.5 * wide * grown, low],
+            [centre[0] - 1.5 * wide * grown, low],
+            [centre[0] - wide * grown, chin + half[1] * 0.6],
+        ]
+        cv2.fillPoly(seeds, [np.round(body).astype(np.int32)], kind)
+    cv2.ellipse(seeds, crown, _dot(half * LIKELY_HAIR), 0, 0, 360, cv2.GC_PR_FGD, -1)
+    cv2.ellipse(seeds, crown, _dot(half * SKULL), 0, 0, 360, cv2.GC_FGD, -1)
+    neck = [
+        [centre[0] - half[0] * 0.5, chin - half[1] * 0.2],
+        [centre[0] + half[0] * 0.5, chin - half[1] * 0.2],
+        [centre[0] + half[0] * 0.5, chin + half[1] * 0.5],
+        [centre[0] - half[0] * 0.5, chin + half[1] * 0.5],
+    ]
+    cv2.fillPoly(seeds, [np.round(neck).astype(np.int32)], cv2.GC_FGD)
+    cv2.fillPoly(seeds, [np.round(oval).astype(np.int32)], cv2.GC_FGD)
+    return seeds
+
+
+def _whole(person: Bytes, oval: Floats) -> Bytes:
+    """Only the piece that holds the face, its holes filled."""
+    import cv2
+
+    opened = cv2.morphologyEx(person, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, labels = cv2.connectedComponents(opened)
+    x, y = _dot(oval.mean(axis=0))
+    piece = (labels == labels[y, x]).astype(np.uint8)
+    _, holes = cv2.connectedComponents(1 - piece)
+    rim = np.unique(np.concatenate([holes[0], holes[:, 0], holes[:, -1]]))
+    return np.where(np.isin(holes, rim[rim > 0]), 0, 1).astype(np.uint8)
+
+
+def _guided(picture: Picture, rough: Floats, radius: int) -> Floats:
+    """Rough's soft edge where the picture's brightness has one."""
+    import cv2
+
+    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    size = (2 * radius + 1, 2 * radius + 1)
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(cv2.blur(values, size), dtype=np.float32)
+
+    m_guide, m_rough = mean(guide), mean(rough)
+    spread = mean(guide * guide) - m_guide**2
+    slope = (mean(guide * rough) - m_guide * m_rough) / (spread + GUIDE_SOFTNESS)
+    level = m_rough - slope * m_guide
+    return mean(slope) * guide + mean(level)
+
+
+def _dot(point: Floats) -> tuple[int, int]:
+    x, y = np.round(point).astype(int).tolist()
+    return x, y

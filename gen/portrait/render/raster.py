@@ -1,0 +1,150 @@
+"""The renderer's inner loops: triangles to a backward map, folds, one layer over another.
+
+Letters: V vertices, F triangles, H, W pixels. All are compiled once and kept on disk by numba.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+Indices = NDArray[np.int32]
+
+DILATION = 0.35  # pixels a triangle is drawn wider, so that no crack opens between neighbours
+MIN_AREA = 0.04  # of a drawn triangle, twice its square pixels: a thinner one is left out
+MIN_SHARE = 0.12  # of its area a triangle keeps, or its corners are relaxed
+RELAXATIONS = 6
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats) -> None:
+    """Draw triangles of source coordinates, the later over the earlier.
+
+    Args:
+        places: (V, 2) x, y of the corners in the sheet.
+        sources: (V, 2) the x, y they show.
+        triangles: (F, 3), farthest first; those that turn their back are left out.
+        sheet: (H, W, 2) written in place.
+    """
+    height, width = sheet.shape[0], sheet.shape[1]
+    for f in range(triangles.shape[0]):
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ax, ay = places[a, 0], places[a, 1]
+        bx, by = places[b, 0] - ax, places[b, 1] - ay
+        cx, cy = places[c, 0] - ax, places[c, 1] - ay
+        area = bx * cy - by * cx
+        if area < MIN_AREA:
+            continue
+        top = max(0, int(np.ceil(min(0.0, by, cy) + ay - DILATION)))
+        low = min(height - 1, int(np.floor(max(0.0, by, cy) + ay + DILATION)))
+        left = min(0.0, bx, cx) + ax - DILATION
+        right = max(0.0, bx, cx) + ax + DILATION
+        if top > low or right < 0 or left > width - 1:
+            continue
+        # Barycentric weights of b and c are linear in x and y; all three stay above -slack.
+        wbx, wby = cy / area, -cx / area
+        wcx, wcy = -by / area, bx / area
+        slack_b = DILATION * np.sqrt(wbx * wbx + wby * wby)
+        slack_c = DILATION * np.sqrt(wcx * wcx + wcy * wcy)
+        wax, way = -(wbx + wcx), -(wby + wcy)
+        slack_a = DILATION * np.sqrt(wax * wax + way * way)
+        ux, uy = sources[a, 0], sources[a, 1]
+        ubx, uby = sources[b, 0] - ux, sources[b, 1] - uy
+        ucx, ucy = sources[c, 0] - ux, sources[c, 1] - uy
+        stepx = wbx * ubx + wcx * ucx
+        stepy = wbx * uby + wcx * ucy
+        for y in range(top, low + 1):
+            dy = y - ay
+            near, far = left, right
+            for edge in range(3):
+                if edge == 0:
+                    slope, height_here = wbx, wby * dy + slack_b
+                elif edge == 1:
+                    slope, height_here = wcx, wcy * dy + slack_c
+                else:
+                    slope, height_here = wax, 1.0 + way * dy + slack_a
+                if slope > 1e-9:
+                    near = max(near, ax - height_here / slope)
+                elif slope < -1e-9:
+                    far = min(far, ax - height_here / slope)
+                elif height_here < 0:
+                    far = near - 1.0
+            first = max(0, int(np.ceil(near)))
+            last = min(width - 1, int(np.floor(far)))
+            if first > last:
+                continue
+            dx = first - ax
+            wb, wc = wbx * dx + wby * dy, wcx * dx + wcy * dy
+            sx = ux + wb * ubx + wc * ucx
+            sy = uy + wb * uby + wc * ucy
+            for x in range(first, last + 1):
+                sheet[y, x, 0] = sx
+                sheet[y, x, 1] = sy
+                sx += stepx
+                sy += stepy
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def unfold(
+    places: Floats, rest: Floats, triangles: Indices, starts: Indices, neighbours: Indices
+) -> int:
+    """Relax corners of triangles that would turn over, until none does or the rounds are spent.
+
+    Args:
+        places: (V, 2), changed in place.
+        rest: (V, 2) where nothing is folded.
+        triangles: (F, 3), counter-clockwise on the screen at rest (positive area, y down).
+        starts: (V + 1,) where a vertex's list begins in `neighbours`.
+        neighbours: (E,) vertices that share an edge.
+
+    Returns:
+        How many triangles are still below MIN_SHARE of their area at rest.
+    """
+    flagged = np.zeros(len(places), dtype=np.uint8)
+    folded = 0
+    for _ in range(RELAXATIONS):
+        folded = 0
+        flagged[:] = 0
+        for f in range(triangles.shape[0]):
+            a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+            now = (places[b, 0] - places[a, 0]) * (places[c, 1] - places[a, 1]) - (
+                places[b, 1] - places[a, 1]
+            ) * (places[c, 0] - places[a, 0])
+            before = (rest[b, 0] - rest[a, 0]) * (rest[c, 1] - rest[a, 1]) - (
+                rest[b, 1] - rest[a, 1]
+            ) * (rest[c, 0] - rest[a, 0])
+            if before > 0 and now < MIN_SHARE * before:
+                folded += 1
+                flagged[a] = flagged[b] = flagged[c] = 1
+        if folded == 0:
+            break
+        for v in range(len(places)):
+            count = starts[v + 1] - starts[v]
+            if flagged[v] == 0 or count == 0:
+                continue
+            for axis in range(2):
+                mean = 0.0
+                for n in range(starts[v], starts[v + 1]):
+                    mean += places[neighbours[n], axis] - rest[neighbours[n], axis]
+                own = places[v, axis] - rest[v, axis]
+                places[v, axis] = rest[v, axis] + 0.5 * own + 0.5 * mean / count
+    return folded
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def lay_over(layer: Bytes, below: Bytes, result: Bytes) -> None:
+    """Write layer (H, W, 4: colour, opacity) over below (H, W, 3) into result (H, W, 3)."""
+    for y in range(layer.shape[0]):
+        for x in range(layer.shape[1]):
+            opacity = np.uint32(layer[y, x, 3])
+            if opacity == 255:
+                for c in range(3):
+                    result[y, x, c] = layer[y, x, c]
+            elif opacity == 0:
+                for c in range(3):
+                    result[y, x, c] = below[y, x, c]
+            else:
+                for c in range(3):
+                    mixed = layer[y, x, c] * opacity + below[y, x, c] * (255 - opacity)
+                    result[y, x, c] = (mixed + 127) // 255

@@ -1,0 +1,139 @@
+"""Renderer: one row of motion in, one frame out; the same row gives the same bytes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affetto.clip import Picture
+from affetto.errors import BadInput
+from affetto.gen.portrait.render.eyes import EyePainter
+from affetto.gen.portrait.render.mouth import MouthPainter
+from affetto.gen.portrait.render.plate import foreground
+from affetto.gen.portrait.render.portrait import Portrait
+from affetto.gen.portrait.render.raster import lay_over
+from affetto.gen.portrait.render.shading import ShadingMaps
+from affetto.gen.portrait.render.warp import HeadWarp
+from affetto.motion import CHANNELS
+
+Floats = NDArray[np.float32]
+
+MIN_SIDE, MAX_SIDE = 128, 1536
+REACH = 0.45  # eye-corner distances that anything may move beyond the matte
+PASTE_RIM = 0.02  # of the crop's side, faded into the photo
+REQUIRED = "a row of motion has {channels} finite values, got {got}"
+
+
+class Renderer:
+    """A portrait ready to move.
+
+    Layers, back to front: plate, head (one bicubic reading of the neutral picture through the
+    warp), eyes, shading, mouth. Nothing is kept between frames.
+    """
+
+    def __init__(self, portrait: Portrait, *, size: int | None = 512) -> None:
+        """Prepare.
+
+        Args:
+            portrait: from `analyse`.
+            size: side of square frames in pixels; None: frames are the whole photo at its own
+                resolution with the moving square pasted back.
+
+        Raises:
+            BadInput: a size that is not 128 to 1536.
+        """
+        if size is not None and not MIN_SIDE <= size <= MAX_SIDE:
+            raise BadInput(f"frames are {MIN_SIDE} to {MAX_SIDE} pixels wide, got {size}")
+        side = portrait.box[2]
+        self.pasted = size is None
+        self.portrait = portrait.at(size or int(np.clip(side, MIN_SIDE, MAX_SIDE)))
+        work = self.portrait
+        self.warp = HeadWarp(work)
+        self.eyes = EyePainter(work, self.warp)
+        self.shading = ShadingMaps(work)
+        self.mouth = MouthPainter(work)
+        self.head = np.ascontiguousarray(
+            np.dstack([foreground(work.neutral, work.matte, work.plate), work.matte])
+        )
+        left, top, right, bottom = self._moving_box()
+        self.corner = (left, top)
+        self.window = (slice(top, bottom), slice(left, right))
+        rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
+        self.identity = np.ascontiguousarray(np.dstack([columns, rows]))
+        self.still = np.empty_like(work.picture)
+        lay_over(self.head, work.plate, self.still)
+        self.plate = np.ascontiguousarray(work.plate[self.window])
+        self.rim = self._rim() if self.pasted else np.zeros(0, dtype=np.float32)
+
+    def frame(self, row: Floats) -> Picture:
+        """Draw one frame.
+
+        Args:
+            row: (62,) one row of `Motion.values`.
+
+        Returns:
+            (size, size, 3) uint8 RGB; as large as the photo where the renderer pastes back.
+
+        Raises:
+            BadInput: not 62 finite values.
+        """
+        row = np.asarray(row, dtype=np.float32)
+        if row.shape != (len(CHANNELS),) or not np.isfinite(row).all():
+            raise BadInput(REQUIRED.format(channels=len(CHANNELS), got=row.shape))
+        frame = self._square(row)
+        return self._paste(frame) if self.pasted else frame
+
+    def _square(self, row: Floats) -> Picture:
+        import cv2
+
+        shaped = self.warp.shaped(row)
+        shut = self.eyes.close(shaped, row)
+        places = self.warp.places(shaped, row)
+        sheet = self.identity.copy()
+        self.warp.fill(places, sheet, self.corner)
+        layer = cv2.remap(self.head, sheet, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        frame = self.still.copy()
+        lay_over(layer, self.plate, frame[self.window])
+        self.eyes.paint(frame, shaped, row, shut)
+        points = np.ascontiguousarray(places[: len(shaped)])
+        frame = self.shading.apply(frame, points, row)
+        frame = self.mouth.paint(frame, points, row)
+        return np.asarray(frame, dtype=np.uint8)
+
+    def _moving_box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of all that can change."""
+        work, size = self.portrait, self.portrait.size
+        held = self.warp.rest[self.warp.hold > 0]
+        down = float(held[:, 1].max())
+        rows, columns = np.nonzero(work.matte[: max(1, int(down) + 1)])
+        reach = REACH * work.eye_distance_px
+        low = np.floor([columns.min() - reach, rows.min() - reach])
+        high = np.ceil([columns.max() + reach, min(rows.max(), down) + reach]) + 1
+        left, top = np.maximum(low, 0).astype(int).tolist()
+        right, bottom = np.minimum(high, size).astype(int).tolist()
+        return left, top, right, bottom
+
+    def _rim(self) -> Floats:
+        """(side, side, 1) how much of the photo the moving square replaces: less at its edge."""
+        left, top, side = self.portrait.box
+        height, width = self.portrait.photo.shape[:2]
+        steps = np.arange(side) + 1.0
+        rim = max(1.0, PASTE_RIM * side)
+        # No fading where the square ends with the photo.
+        ramps = []
+        for start, length in ((left, width), (top, height)):
+            low = np.full(side, np.inf) if start == 0 else steps
+            high = np.full(side, np.inf) if start + side == length else steps[::-1]
+            ramps.append(np.clip(np.minimum(low, high) / rim, 0, 1))
+        return (ramps[1][:, None] * ramps[0])[..., None].astype(np.float32)
+
+    def _paste(self, frame: Picture) -> Picture:
+        """The photo with the moving square in its place."""
+        import cv2
+
+        left, top, side = self.portrait.box
+        if len(frame) != side:
+            frame = np.asarray(cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC))
+        whole = self.portrait.photo.copy()
+        place = whole[top : top + side, left : left + side]
+        mixed = place + self.rim * (frame.astype(np.float32) - place)
+        whole[top : top + side, left : left + side] = np.round(mixed).astype(np.uint8)
+        return whole
