@@ -99,7 +99,8 @@ def framing(
     rows = np.asarray([i for i, one in enumerate(found) if one])
     best = [found[i][0] for i in rows]
     truth = wanted[rows]
-    factor = np.asarray([presence(face) for face in best])
+    cut = [crop_face(views[i], f, side=SIDE) for i, f in zip(rows, best, strict=True)]
+    factor = np.asarray([presence(face, crop) for face, crop in zip(best, cut, strict=True)])
     frame = ENLARGED * SIDE
     sides = np.asarray([frame / face.side for face in best])
     shift = np.asarray([(views[0].shape[0] / 2 - face.centre[1]) / face.side for face in best])
@@ -112,7 +113,7 @@ def framing(
         "| --- | --- | --- | --- | --- |",
         row("FER's own frame", read(net, [faces[i] / np.float32(255) for i in rows]), truth, "-"),
     ]
-    own = read(net, [crop_face(views[i], f, side=SIDE) for i, f in zip(rows, best, strict=True)])
+    own = read(net, cut)
     lines.append(row("**our crop**", own, truth, f"{factor.mean():.2f}"))
     loose = [enlarged(face, 1.4) for face in best]
     crops = [crop_face(views[i], f, side=SIDE) for i, f in zip(rows, loose, strict=True)]
@@ -126,14 +127,15 @@ def framing(
             ratio = height / views[i].shape[0]
             far = FaceBox(face.box * ratio, face.points * ratio, face.score)
             crops.append(crop_face(small, far, side=SIDE))
-            factors.append(presence(far))
+            factors.append(presence(far, crops[-1]))
         lines.append(
             row(f"box of {size} pixels", read(net, crops), truth, f"{np.mean(factors):.2f}")
         )
     for blur in BLURS_PX:
         crops = [cv2.GaussianBlur(faces[i] / np.float32(255), (0, 0), blur) for i in rows]
+        seen = np.mean([presence(face, crop) for face, crop in zip(best, crops, strict=True)])
         lines.append(
-            row(f"blurred, s.d. {blur:g} of 48 pixels", read(net, crops), truth, "not measured")
+            row(f"blurred, s.d. {blur:g} of 48 pixels", read(net, crops), truth, f"{seen:.2f}")
         )
     turns = np.asarray([turn(face) for face in best])
     for low, high in pairwise(TURNS):

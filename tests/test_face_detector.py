@@ -50,7 +50,7 @@ def test_one_face_where_it_is(detector, astronaut):
     assert left_ear[0] < left_eye[0] < nose[0] < right_eye[0] < right_ear[0]
     assert left_eye[1] < nose[1] < mouth[1]
     assert face.score > 0.85
-    assert presence(face) > 0.9
+    assert presence(face, crop_face(astronaut, face, side=48)) > 0.9
     # Golden: the face of the shipped nets.
     np.testing.assert_allclose(face.centre, [128.8, 124.2], atol=2)
     assert face.side == pytest.approx(100.7, abs=4)
@@ -122,16 +122,31 @@ def test_the_close_look_drops_what_the_far_look_took_for_a_face(detector, astron
 def test_turned_small_and_uncertain_faces_count_less():
     box = np.asarray([0, 0, 60, 60], np.float32)
     points = np.asarray([[18, 25], [42, 25], [30, 38], [30, 50], [2, 28], [58, 28]], np.float32)
+    crop = np.random.default_rng(0).random((48, 48), dtype=np.float32)
     frontal = FaceBox(box, points, 0.92)
-    assert presence(frontal) == pytest.approx(1.0, abs=1e-3)
+    assert presence(frontal, crop) == pytest.approx(1.0, abs=1e-3)
     assert turn(frontal) == pytest.approx(0.0, abs=1e-6)
     aside = points.copy()
     aside[2, 0] = 55
     assert turn(FaceBox(box, aside, 0.92)) == pytest.approx(25 / 28, abs=1e-3)
-    assert presence(FaceBox(box, aside, 0.92)) < 0.6
-    assert presence(FaceBox(box / 6, points / 6, 0.92)) < 0.6
-    assert presence(FaceBox(box, points, 0.62)) < 0.7
-    assert presence(FaceBox(box * 0, points * 0, 0.92)) == 0.0
+    assert presence(FaceBox(box, aside, 0.92), crop) < 0.6
+    assert presence(FaceBox(box / 6, points / 6, 0.92), crop) < 0.6
+    assert presence(FaceBox(box, points, 0.62), crop) < 0.7
+    assert presence(FaceBox(box * 0, points * 0, 0.92), crop) == 0.0
+
+
+def test_the_more_blurred_the_less_a_face_counts(detector, astronaut):
+    face = detector.detect(astronaut)[0]
+    shares = []
+    for blur in (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0):  # of a face of 100 pixels
+        view = cv2.GaussianBlur(astronaut, (0, 0), blur) if blur else astronaut
+        shares.append(presence(face, crop_face(view, face, side=48)))
+    assert (np.diff(shares) <= 0).all()
+    assert shares[0] > 0.95 > 0.85 > shares[3] > shares[4] > shares[-1]
+    assert shares[-1] < 0.4
+    dim = crop_face((astronaut * 0.3).astype(np.uint8), face, side=48)
+    assert presence(face, dim) == pytest.approx(shares[0], abs=0.05)
+    assert presence(face, np.full((48, 48), 0.5, np.float32)) == 0.0
 
 
 def test_overlaps_and_merging():

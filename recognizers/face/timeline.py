@@ -198,8 +198,9 @@ class _Reader:
         seen.times.append(time_s)
         seen.boxes.append(face.box)
         seen.scores.append(face.score)
-        seen.presence.append(presence(face))
-        self.waiting.append((number, crop_face(picture, face, side=FACE_SIDE)))
+        crop = crop_face(picture, face, side=FACE_SIDE)
+        seen.presence.append(presence(face, crop))
+        self.waiting.append((number, crop))
         if len(self.waiting) >= BATCH:
             self._read()
 
