@@ -26,4 +26,5 @@ def load_face_judge(source: str = "face_judge") -> FaceJudge:
     """
     recognizer = FaceJudge()
     filled(recognizer, source)
+    recognizer.network.fold_norms()  # type: ignore[operator]
     return recognizer

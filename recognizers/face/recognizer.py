@@ -35,6 +35,7 @@ def load_face(source: str = "face") -> FaceRecognizer:
     """
     recognizer = FaceRecognizer()
     filled(recognizer, source)
+    recognizer.network.fold_norms()  # type: ignore[operator]
     return recognizer
 
 
