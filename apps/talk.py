@@ -26,7 +26,7 @@ from affetto.apps.talk_report import report_data, write_report
 from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_track
 from affetto.clip import Clip
 from affetto.emotion import LABELS, EmotionTrack
-from affetto.errors import BadInput
+from affetto.errors import BadInput, MediaError
 from affetto.gen.portrait.pipeline import (
     Models,
     expressed,
@@ -61,6 +61,9 @@ def run(job: Job, *, progress: Report = silent) -> Result:
     torch.set_num_threads(1)  # the result must not hang on how many cores happen to be free
     progress("opening photo and speech", 0.0)
     request = parse_request(job.emotion)
+    for path in _inputs(job, request):
+        if not path.is_file():
+            raise MediaError(f"no such file: {path}")
     speech = open_speech(job.speech)
     models = load_models(job.weights)
     kept_in = job.out.with_name(job.out.name + KEPT)

@@ -10,6 +10,7 @@ from affetto.errors import BadInput
 from affetto.gen.portrait.pipeline import Gaze, Head, Heard, TalkOptions
 from affetto.gen.portrait.render.analyse import Portrait
 from affetto.motion import Motion
+from affetto.motion_file import SUFFIXES
 
 SIZES = (128, 1536)
 WHOLE = "photo"
@@ -69,6 +70,8 @@ class Job:
         ):
             if not low <= value <= high:
                 raise BadInput(f"{name} {value:g}: give {low:g} to {high:g}")
+        if self.motion_out and self.motion_out.suffix.lower() not in SUFFIXES:
+            raise BadInput(f"--motion-out {self.motion_out}: give one of {', '.join(SUFFIXES)}")
         if self.head not in get_args(Head) or self.gaze not in get_args(Gaze):
             raise BadInput(
                 f"--head is one of {', '.join(get_args(Head))} and --gaze one of "

@@ -84,11 +84,11 @@ class _Stills:
     def __init__(self, duration_s: float) -> None:
         self.count = 0
         self.taken: list[tuple[float, Picture]] = []
-        self._due_s = [duration_s * (number + 0.5) / NUM_STILLS for number in range(NUM_STILLS)]
+        self._due_s = [duration_s * number / NUM_STILLS for number in range(NUM_STILLS)]
 
     def pass_by(self, time_s: float, picture: Picture) -> Picture:
         self.count += 1
-        if (self._due_s and time_s + 1e-3 >= self._due_s[0]) or not self.taken:
+        if self._due_s and time_s + 1e-3 >= self._due_s[0]:
             self._due_s = [due_s for due_s in self._due_s if due_s > time_s + 1e-3]
             self.taken.append((time_s, picture))
         return picture

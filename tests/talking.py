@@ -1,0 +1,95 @@
+"""Stand-ins for what looks, listens and draws, so that the job around them is tested in no time.
+
+`python tests/talking.py OUT PORTRAIT SPEECH [SLOWLY]` runs a whole job with them.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from affetto.condition import ConditionTrack
+from affetto.gen.portrait.pipeline import Heard
+from affetto.motion import CHANNELS, PLACE, Motion
+
+
+@dataclass(frozen=True)
+class Face:
+    """A portrait of one colour field."""
+
+    picture: np.ndarray
+    notices: tuple = ()
+
+
+class Painter:
+    """Draws the photo moved sideways by the yaw, with a bar as long as the jaw is open."""
+
+    pause_s = 0.0
+
+    def __init__(self, portrait, *, size):
+        side = size or 160
+        rows = np.linspace(0, len(portrait.picture) - 1, side).astype(int)
+        columns = np.linspace(0, portrait.picture.shape[1] - 1, side).astype(int)
+        self.picture = portrait.picture[rows][:, columns]
+
+    def frame(self, row):
+        time.sleep(self.pause_s)
+        frame = np.roll(self.picture, round(float(row[PLACE["headYaw"]])), axis=1).copy()
+        frame[-20:, : round(len(frame) * float(row[PLACE["jawOpen"]]))] = 255
+        return frame
+
+
+def look(picture, *, face_number=None):
+    assert picture.dtype == np.uint8
+    assert picture.shape[2] == 3
+    return Face(picture)
+
+
+def hear(wav, *, text=None):
+    """Conditions of the wav's own loudness; a voice wherever it sounds."""
+    assert wav.dtype == np.float32
+    assert np.isfinite(wav).all()
+    steps = max(1, len(wav) // 320)
+    padded = np.resize(wav, steps * 320).reshape(steps, 320)
+    loud = np.log(np.sqrt((padded**2).mean(axis=1)) + 1e-5)
+    values = torch.zeros(1, steps, 4)
+    values[0, :, 0] = torch.from_numpy(loud)
+    values[0, :, 3] = 1.0
+    mask = torch.ones(1, steps, dtype=torch.bool)
+    return Heard({"prosody": ConditionTrack(values, mask, 50.0)}, (), len(wav) / 16_000)
+
+
+def move(heard, track, options, models, *, start):
+    """Windows that say which frame they are of and how happy they are to be."""
+    total = max(1, round(heard.duration_s * 25))
+    happy = track.at(np.arange(total) / 25).probs[:, 1]
+    values = np.zeros((total, len(CHANNELS)), np.float32)
+    rng = np.random.default_rng(options.seed)
+    values[:, PLACE["headYaw"]] = 8 * np.sin(np.arange(total) / 9 + rng.uniform(0, 6))
+    values[:, PLACE["jawOpen"]] = happy
+    for first in range(64 * start, total, 64):
+        yield Motion(values[first : first + 64])
+
+
+def stand_in(put) -> None:
+    """Put the stand-ins in place with `put(module, name, value)`."""
+    from affetto.apps import talk
+    from affetto.gen.portrait import pipeline
+
+    put(talk, "analyse", look)
+    put(talk, "Renderer", Painter)
+    put(talk, "listen", hear)
+    put(pipeline, "_made", move)
+
+
+if __name__ == "__main__":
+    from affetto.apps.talk import run
+    from affetto.apps.talk_job import Job
+
+    stand_in(setattr)
+    Painter.pause_s = 0.02 if len(sys.argv) > 4 else 0.0
+    out, portrait, speech = map(Path, sys.argv[1:4])
+    run(Job(portrait, speech, out, emotion="0=happy; 3=sad", seed=4, size=160))
