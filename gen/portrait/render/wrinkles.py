@@ -1,0 +1,239 @@
+"""Wrinkles: which lines an action unit draws on skin, as relief over a frontal face.
+
+Skin folds where muscles shorten it; a face model of some thousand vertices has no such lines, and
+without them anger, fear and disgust are not seen. Each line runs through landmarks of the basis
+head, is a soft valley with swollen shoulders, a little irregular, and is lit like the rest.
+
+Source: which unit folds what: Ekman, Friesen and Hager 2002 (FACS manual); expression ratio
+images: Liu, Shan and Zhang 2001, there from photographs of actors, here from relief. Lengths are in
+units of the basis head (18 across the cheekbones); letters: K wrinkles, P points of the face.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affetto.blendshapes import BLENDSHAPES, MIRROR, NUM_BLENDSHAPES
+
+Floats = NDArray[np.float32]
+
+WAVE = 0.16  # units that a line strays from its landmarks
+WAVE_LENGTH = 1.7  # units
+
+
+@dataclass(frozen=True)
+class Line:
+    """A fold.
+
+    Attributes:
+        through: landmarks with an offset right and up in units, from the person's right side or
+            the middle.
+        width: of the valley, one sigma in units.
+        depth: of the valley in units.
+        swell: height of the shoulders in parts of the depth: (left of the way, right of it).
+        dark: how much light the valley loses beside its slope, natural logarithm.
+    """
+
+    through: tuple[tuple[int, float, float], ...]
+    width: float
+    depth: float
+    swell: tuple[float, float] = (0.4, 0.4)
+    dark: float = 0.16
+
+
+@dataclass(frozen=True)
+class Wrinkle:
+    """Lines that one group of blendshapes draws, on the person's right side (or the middle)."""
+
+    driven_by: dict[str, float]
+    lines: tuple[Line, ...]
+    twosided: bool = True
+
+
+# The person's right side has the lower landmark numbers; its blendshapes end with Right.
+WRINKLES: tuple[Wrinkle, ...] = (
+    # The glabella's upright furrow beside the middle, and the brow's inner bulge.
+    Wrinkle(
+        {"browDownRight": 1.0, "noseSneerRight": 0.15},
+        (
+            Line(((9, -0.55, 1.0), (9, -0.45, 0.0), (8, -0.62, -0.1)), 0.20, 0.17, dark=0.26),
+            Line(((107, 0.25, 0.6), (55, 0.25, -0.1), (193, -0.15, 0.35)), 0.30, 0.10, dark=0.12),
+        ),
+    ),
+    # The root of the nose, across.
+    Wrinkle(
+        {"browDownLeft": 0.3, "browDownRight": 0.3, "noseSneerLeft": 0.35, "noseSneerRight": 0.35},
+        (Line(((193, -0.1, 0.1), (168, 0.0, 0.0), (417, 0.1, 0.1)), 0.26, 0.13, dark=0.20),),
+        twosided=False,
+    ),
+    # Lines across the forehead, the middle of them.
+    Wrinkle(
+        {"browInnerUpRight": 1.0},
+        (
+            Line(((66, 0.0, 1.7), (107, 0.0, 1.75), (9, 0.0, 1.35)), 0.23, 0.10, dark=0.13),
+            Line(((105, 0.4, 2.6), (107, -0.2, 2.85), (9, 0.0, 2.6)), 0.25, 0.11, dark=0.15),
+            Line(((105, 0.6, 3.8), (107, -0.2, 4.05), (9, 0.0, 3.8)), 0.26, 0.09, dark=0.11),
+        ),
+    ),
+    # The same towards the temple.
+    Wrinkle(
+        {"browOuterUpRight": 1.0},
+        (
+            Line(((70, -0.2, 0.9), (63, 0.0, 1.45), (105, 0.0, 1.75), (66, 0.4, 1.75)), 0.22, 0.08),
+            Line(((70, 0.2, 2.0), (63, 0.2, 2.6), (105, 0.2, 2.85), (66, 0.5, 2.8)), 0.25, 0.09),
+        ),
+    ),
+    # The nose's sides.
+    Wrinkle(
+        {"noseSneerRight": 1.0},
+        (
+            Line(((188, 0.0, 0.5), (122, 0.1, 0.2), (6, -0.25, 0.1)), 0.19, 0.12, dark=0.20),
+            Line(((217, 0.0, 0.5), (174, 0.1, 0.3), (197, -0.35, 0.25)), 0.19, 0.12, dark=0.20),
+            Line(((193, 0.1, -0.2), (122, 0.25, -0.6), (174, 0.1, 0.5)), 0.22, 0.09, dark=0.14),
+        ),
+    ),
+    # From the wing of the nose to the corner of the mouth.
+    Wrinkle(
+        {
+            "mouthSmileRight": 0.75, "mouthUpperUpRight": 0.55, "noseSneerRight": 0.75,
+            "cheekSquintRight": 0.20, "mouthDimpleRight": 0.35, "mouthStretchRight": 0.25,
+        },
+        (
+            Line(
+                ((129, -0.25, 0.35), (203, -0.55, 0.2), (206, -0.75, 0.0), (216, -0.45, 0.1),
+                 (212, -0.2, 0.5)),
+                0.36, 0.20, swell=(0.1, 0.85), dark=0.20,
+            ),
+        ),
+    ),
+    # Beside and under the eye.
+    Wrinkle(
+        {"eyeSquintRight": 0.55, "cheekSquintRight": 0.65, "mouthSmileRight": 0.15},
+        (
+            Line(((33, -0.5, 0.15), (33, -1.1, 0.5), (33, -1.75, 0.8)), 0.14, 0.06, dark=0.11),
+            Line(((33, -0.55, -0.1), (33, -1.2, -0.1), (33, -1.9, -0.15)), 0.14, 0.06, dark=0.11),
+            Line(((33, -0.5, -0.4), (33, -1.1, -0.75), (33, -1.7, -1.1)), 0.14, 0.06, dark=0.11),
+            Line(((33, -0.1, -0.65), (25, 0.3, -0.25), (23, 0.0, -0.25), (26, 0.0, 0.0)),
+                 0.19, 0.10, swell=(0.6, 0.2), dark=0.14),
+        ),
+    ),
+    # From the corner of the mouth down.
+    Wrinkle(
+        {"mouthFrownRight": 1.0, "mouthShrugLowerRight": 0.2, "mouthStretchRight": 0.3},
+        (
+            Line(((61, -0.25, 0.15), (61, -0.5, -0.6), (210, 0.4, 0.1), (210, 0.2, -0.5)),
+                 0.26, 0.13, swell=(0.6, 0.2), dark=0.22),
+        ),
+    ),
+    # Between lower lip and chin, and the chin's own cobbles.
+    Wrinkle(
+        {"mouthShrugLowerLeft": 0.8, "mouthFrownLeft": 0.25, "mouthFrownRight": 0.25,
+         "mouthPressLeft": 0.15, "mouthPressRight": 0.15},
+        (
+            Line(((182, -0.4, -0.5), (18, 0.0, -0.35), (406, 0.4, -0.5)), 0.34, 0.17,
+                 swell=(0.2, 0.7), dark=0.20),
+            Line(((194, -0.2, -1.2), (194, 0.2, -1.9)), 0.24, 0.07, dark=0.10),
+            Line(((418, 0.2, -1.2), (418, -0.2, -1.9)), 0.24, 0.07, dark=0.10),
+            Line(((200, -0.15, 0.2), (200, 0.1, -0.7)), 0.22, 0.07, dark=0.10),
+        ),
+        twosided=False,
+    ),
+    # Pressed lips push the skin over the corners together.
+    Wrinkle(
+        {"mouthPressRight": 0.8, "mouthDimpleRight": 0.8, "mouthStretchRight": 0.4},
+        (Line(((61, -0.55, 0.6), (61, -0.7, 0.0), (61, -0.55, -0.6)), 0.22, 0.11, dark=0.18),),
+    ),
+)  # fmt: skip
+FADING = 0.35  # of a line's length at each end
+
+
+def activations() -> Floats:
+    """(52, K) how far each blendshape draws each wrinkle; both sides of one stand side by side."""
+    columns = []
+    for wrinkle in WRINKLES:
+        column = np.zeros(NUM_BLENDSHAPES, dtype=np.float32)
+        for name, weight in wrinkle.driven_by.items():
+            # Shapes without sides serve both.
+            known = name if name in BLENDSHAPES else name.removesuffix("Right").removesuffix("Left")
+            column[BLENDSHAPES.index(known)] = weight
+        columns.append(column)
+        if wrinkle.twosided:
+            columns.append(column[list(MIRROR)])
+    return np.stack(columns, axis=1)
+
+
+def relief(places: Floats, landmarks: Floats) -> tuple[Floats, Floats]:
+    """The wrinkles as height and as darkness.
+
+    Args:
+        places: (P, 2) points of the face, x to the viewer's right, y up, in units.
+        landmarks: (468, 2) the basis head's, the same way.
+
+    Returns:
+        (K, P) height in units and (K, P) natural logarithm of the light that valleys lose.
+    """
+    heights, darks = [], []
+    strayed = places + _waves(places)
+    for wrinkle in WRINKLES:
+        for side in (1.0, -1.0) if wrinkle.twosided else (1.0,):
+            # The other side is the mirror image; the middle of the basis head is x = 0.
+            drawn = [_valley(line, strayed * [side, 1.0], landmarks) for line in wrinkle.lines]
+            heights.append(np.sum([d[0] for d in drawn], axis=0))
+            darks.append(np.min([d[1] for d in drawn], axis=0))
+    return np.stack(heights).astype(np.float32), np.stack(darks).astype(np.float32)
+
+
+def _valley(line: Line, places: Floats, landmarks: Floats) -> tuple[Floats, Floats]:
+    """(P,) height and (P,) darkness of one line."""
+    ends = np.stack([landmarks[n] + np.asarray([dx, dy]) for n, dx, dy in line.through])
+    way = _smooth(ends)
+    distance, along = _from_way(places, way)
+    fade = np.clip(np.minimum(along, 1 - along) / FADING, 0, 1)
+    fade = fade * fade * (3 - 2 * fade)
+    bottom = np.exp(-0.5 * (distance / line.width) ** 2)
+    shoulder = np.exp(-0.5 * ((np.abs(distance) - 2.2 * line.width) / (1.2 * line.width)) ** 2)
+    swell = np.where(distance < 0, line.swell[0], line.swell[1])
+    height = line.depth * fade * (swell * shoulder - bottom)
+    return height, -line.dark * fade * bottom
+
+
+def _smooth(ends: Floats) -> Floats:
+    """(N, 2) a curve through points, by rounds of corner cutting that keep the ends."""
+    way = ends
+    for _ in range(3):
+        near, far = 0.75 * way[:-1] + 0.25 * way[1:], 0.25 * way[:-1] + 0.75 * way[1:]
+        way = np.concatenate([way[:1], np.stack([near, far], axis=1).reshape(-1, 2), way[-1:]])
+    return way
+
+
+def _from_way(places: Floats, way: Floats) -> tuple[Floats, Floats]:
+    """(P,) distance from a way, negative to its left, and (P,) the share of it at the foot."""
+    steps = np.diff(way, axis=0)
+    lengths = np.maximum(np.linalg.norm(steps, axis=1), 1e-6)
+    starts = np.concatenate([[0.0], np.cumsum(lengths)])
+    best = np.full(len(places), np.inf)
+    signed, share = np.zeros(len(places)), np.zeros(len(places))
+    for start, step, length, before in zip(way[:-1], steps, lengths, starts[:-1], strict=True):
+        offset = places - start
+        foot = np.clip(offset @ step / length**2, 0, 1)
+        away = offset - foot[:, None] * step
+        distance = np.linalg.norm(away, axis=1)
+        nearer = distance < best
+        best[nearer] = distance[nearer]
+        side = np.where(step[0] * away[:, 1] - step[1] * away[:, 0] > 0, -1.0, 1.0)
+        signed[nearer] = (side * distance)[nearer]
+        share[nearer] = ((before + foot * length) / starts[-1])[nearer]
+    return signed, share
+
+
+def _waves(places: Floats) -> Floats:
+    """(P, 2) smooth irregular offsets, always the same."""
+    rng = np.random.default_rng(7)
+    offsets = np.zeros_like(places, dtype=np.float64)
+    for _ in range(6):
+        direction = rng.standard_normal(2)
+        pace = 2 * np.pi / WAVE_LENGTH * direction / np.linalg.norm(direction) * rng.uniform(0.5, 1)
+        swing = rng.standard_normal(2) * WAVE / 6**0.5
+        offsets += np.sin(places @ pace + rng.uniform(0, 2 * np.pi))[:, None] * swing
+    return offsets.astype(np.float32)
