@@ -1,0 +1,203 @@
+"""Motion from speech and an emotion track, window by window.
+
+Each window is drawn from its own noise (of the seed and the window's number) and from the last
+frames of the one before it, and is rounded as files hold it. So window k is the same whether the
+run came through window k - 1 or took it from disk, and memory does not grow with the speech. The
+first window has no prefix and hears nothing from before its start, as half of the training's
+windows. Letters: F frames, C = 62 channels, S width of the sound.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from affetto.condition import Conditions
+from affetto.emotion import EmotionTrack
+from affetto.emotion_bank.codes import EmotionBank
+from affetto.gen.portrait.motion.flow import NUM_STEPS, scheduler, velocity
+from affetto.gen.portrait.motion.guidance import Guidance, Guided
+from affetto.gen.portrait.motion.network import (
+    MARGIN,
+    PREFIX,
+    TICKS,
+    WINDOW,
+    MotionDenoiser,
+    Window,
+)
+from affetto.motion import CHANNELS, FPS, Motion
+from affetto.motion_file import rounded
+
+Rows = NDArray[np.float32]
+
+
+def generate(
+    conditions: Conditions,
+    track: EmotionTrack,
+    *,
+    net: MotionDenoiser,
+    bank: EmotionBank,
+    num_frames: int,
+    seed: int,
+    guidance: Guidance | None = None,
+    num_steps: int = NUM_STEPS,
+    start: int = 0,
+    prefix: Motion | None = None,
+) -> Iterator[Motion]:
+    """Make the motion of a speech.
+
+    Args:
+        conditions: of one speech (B = 1) at 50 Hz; those that the network hears.
+        track: the emotion to show; held before its first and after its last step.
+        net: see `load_denoiser`.
+        bank: see `affetto.emotion_bank.codes.load_bank`.
+        num_frames: to make, at 25 fps.
+        seed: >= 0; the same seed gives the same motion, bit for bit on one machine.
+        guidance: the knobs; plain if None.
+        num_steps: of the flow, a network call each (times the branches that have weight).
+        start: number of the first window to make.
+        prefix: window number start - 1 as it was given out; needed where start > 0.
+
+    Yields:
+        Motion of 64 frames, fewer in the last: window `start`, `start` + 1 and so on.
+
+    Raises:
+        ValueError: conditions or prefix are missing or of another shape.
+    """
+    if start and (prefix is None or len(prefix.values) < PREFIX):
+        raise ValueError(f"window {start} needs window {start - 1} as its prefix")
+    sound, heard = _joined(conditions, net.config.sounds)
+    before = prefix.values[-PREFIX:] if start and prefix is not None else None
+    for number in range(start, -(-num_frames // WINDOW)):
+        first = number * WINDOW
+        window = window_at(
+            sound,
+            heard,
+            felt(track, first=first, net=net, bank=bank),
+            first=first,
+            num_frames=min(WINDOW, num_frames - first),
+            has_prefix=before is not None,
+        )
+        made = sample_window(
+            net,
+            window,
+            guidance or Guidance(),
+            noise=window_noise(seed, number),
+            before=before,
+            num_steps=num_steps,
+        )
+        yield made
+        before = made.values[-PREFIX:]
+
+
+def felt(track: EmotionTrack, *, first: int, net: MotionDenoiser, bank: EmotionBank) -> Tensor:
+    """(1, F, W) the emotion of a window's frames and of its prefix's, as the network takes it."""
+    times = (np.arange(-PREFIX, WINDOW) + first + 0.5) / FPS
+    there = track.at(times)
+    if net.config.emotion == "labels":
+        return torch.from_numpy(there.probs)[None]
+    return bank(torch.from_numpy(there.mean), torch.from_numpy(there.log_var)).vector[None]
+
+
+def window_at(
+    sound: Tensor,
+    heard: Tensor,
+    emotion: Tensor | None,
+    *,
+    first: int,
+    num_frames: int,
+    has_prefix: bool,
+) -> Window:
+    """Cut a window out of a speech; also what training is made of.
+
+    Args:
+        sound: (T, S) the whole speech's conditions at 50 Hz.
+        heard: (T,) bool.
+        emotion: (1, F, W), or None.
+        first: frame of the speech at which the window's new frames begin.
+        num_frames: new frames that are there, at most 64.
+        has_prefix: whether the frames before it are known; if not, nothing before it is heard.
+    """
+    step = TICKS * (first - PREFIX - MARGIN)
+    wanted = torch.arange(step, TICKS * (first + WINDOW + MARGIN))
+    earliest = 0 if has_prefix else TICKS * first
+    there = (wanted >= earliest) & (wanted < len(sound))
+    places = wanted.clamp(0, len(sound) - 1)
+    there = there & heard[places]
+    frames = torch.arange(-PREFIX, WINDOW)
+    known = (frames < 0) & has_prefix
+    return Window(
+        sound=(sound[places] * there[:, None])[None],
+        heard=there[None],
+        liveliness=torch.ones(1),
+        emotion=emotion,
+        present=(known | ((frames >= 0) & (frames < num_frames)))[None],
+        known=known[None],
+    )
+
+
+@torch.no_grad()
+def sample_window(
+    net: MotionDenoiser,
+    window: Window,
+    guidance: Guidance,
+    *,
+    noise: Tensor,
+    before: Rows | None = None,
+    num_steps: int = NUM_STEPS,
+) -> Motion:
+    """Draw one window.
+
+    Args:
+        net: in eval mode.
+        window: one item.
+        guidance: the knobs.
+        noise: (64, C) standard normal.
+        before: (10, C) the motion before it, where the window has a prefix.
+        num_steps: of the flow.
+
+    Returns:
+        The frames that are present, rounded as files hold them.
+    """
+    guided = Guided(net, window, guidance)
+    steps = scheduler(num_steps)
+    known = torch.zeros(PREFIX, len(CHANNELS))
+    if before is not None:
+        known = net.scaling.scaled(torch.from_numpy(before.copy()))
+    drawn = noise[None]
+    for time, level in zip(steps.timesteps, steps.sigmas.tolist(), strict=False):
+        noisy = torch.cat([known[None], drawn], dim=1)
+        clean = guided(noisy, level)[:, PREFIX:]
+        drawn = steps.step(velocity(drawn, clean, level), time, drawn).prev_sample
+    values = net.scaling.unscaled(drawn[0])[window.present[0, PREFIX:]]
+    return rounded(Motion(values.numpy(), FPS))
+
+
+def window_noise(seed: int, number: int) -> Tensor:
+    """(64, C) of window `number`, whatever was drawn before."""
+    rng = np.random.default_rng([seed, number])
+    return torch.from_numpy(rng.standard_normal((WINDOW, len(CHANNELS)), dtype=np.float32))
+
+
+def _joined(conditions: Conditions, sounds: dict[str, int]) -> tuple[Tensor, Tensor]:
+    """The conditions side by side, (T, S), and where all are there, (T,)."""
+    missing = [name for name in sounds if name not in conditions]
+    if missing:
+        raise ValueError(f"the motion denoiser hears {', '.join(sounds)}; missing: {missing}")
+    tracks = [conditions[name] for name in sounds]
+    longest = max(track.values.shape[1] for track in tracks)
+    values = []
+    heard = torch.ones(longest, dtype=torch.bool)
+    for track, width in zip(tracks, sounds.values(), strict=True):
+        short = longest - track.values.shape[1]
+        if track.values.shape[0] != 1 or track.values.shape[2] != width or track.rate_hz != 50:
+            raise ValueError(
+                f"expected one item of width {width} at 50 Hz, got "
+                f"{tuple(track.values.shape)} at {track.rate_hz} Hz"
+            )
+        values.append(functional.pad(track.values[0], (0, 0, 0, short)))
+        heard &= functional.pad(track.mask[0], (0, short))
+    return torch.cat(values, dim=-1), heard
