@@ -21,7 +21,7 @@ from affetto.apps.machine import peak_rss_mb
 from affetto.apps.progress import Report, silent
 from affetto.apps.talk_film import render_film, write_film
 from affetto.apps.talk_job import Job, Made, Result
-from affetto.apps.talk_measures import Measured, blinks_per_minute, measure
+from affetto.apps.talk_measures import Measured, measure
 from affetto.apps.talk_report import report_data, write_report
 from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_track
 from affetto.clip import Clip
@@ -43,6 +43,7 @@ from affetto.motion import Motion
 from affetto.motion_file import read_motion, rounded
 from affetto.provenance import Recipe, WeightsRecord, file_record, versions, write_recipe
 from affetto.recognizers.face.picture import read_picture
+from affetto.recognizers.score_portrait.articulation import Spoken
 from affetto.request import EmotionRequest, parse_request
 from affetto.weights import SHIPPED, Weights
 
@@ -71,7 +72,12 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         made = _make(job, request, speech, models, kept, progress)
         folder = kept.result
         progress("looking at the film", 0.85)
-        seen = measure(folder / "talk.mp4", made.wanted)
+        seen = measure(
+            folder / "talk.mp4",
+            wanted=made.wanted,
+            photo=made.portrait.picture,
+            phones=[Spoken(one.symbol, one.start_s, one.end_s) for one in made.heard.phones],
+        )
         progress("writing report", 0.95)
         made.motion.save(folder / "motion.csv")
         made.wanted.save(folder / "emotion.json")
@@ -181,7 +187,9 @@ def _result(
         seen=_most(seen.emotion),
         label_accuracy=seen.score("label_accuracy"),
         valence_agreement=seen.score("valence_ccc"),
-        blinks_per_minute=blinks_per_minute(made.motion),
+        lip_lag_ms=seen.lag_ms,
+        identity_distance=seen.identity[0] if seen.identity else None,
+        blinks_per_minute=seen.lively.blinks_per_min if seen.lively else None,
         continued=continued,
         seed=job.seed,
         first_frames_s=made.first_s - started[0],

@@ -118,7 +118,9 @@ class Result:
         asked, seen: the label asked for most of the time, and the one the face recognizer sees.
         label_accuracy: share of the time in which the face recognizer sees the label asked for.
         valence_agreement: concordance over time; None where what was asked does not vary.
-        blinks_per_minute: of the motion.
+        lip_lag_ms: of the lips behind the sound; None where it cannot be told.
+        identity_distance: dlib's, of the farthest still to the photo; None without dlib.
+        blinks_per_minute: seen in the film; None without a face.
         continued: segments taken over from an interrupted run.
         first_frames_s: until the first stretch of film was encoded, loading included.
         wall_s, cpu_s, peak_rss_mb: of all of it.
@@ -135,7 +137,9 @@ class Result:
     seen: str
     label_accuracy: float | None
     valence_agreement: float | None
-    blinks_per_minute: float
+    lip_lag_ms: float | None
+    identity_distance: float | None
+    blinks_per_minute: float | None
     continued: int
     seed: int
     first_frames_s: float
@@ -164,7 +168,10 @@ def summary(result: Result) -> str:
         f"{result.fps:g} frames a second, seed {result.seed}",
         f"  emotion asked         {result.asked}",
         f"  emotion seen          {result.seen}{_share(result.label_accuracy)}",
-        f"  blinks                {result.blinks_per_minute:.0f} a minute",
+        f"  lips after sound      {_or_unknown(result.lip_lag_ms, '{:+.0f} ms')}",
+        f"  distance to the photo {_or_unknown(result.identity_distance, '{:.2f}')} "
+        "(another person: 0.6 or more)",
+        f"  blinks                {_or_unknown(result.blinks_per_minute, '{:.0f} a minute')}",
         f"  first frames          after {result.first_frames_s:.1f} s",
         f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
         f"{result.peak_rss_mb:.0f} MB at most",
@@ -180,6 +187,10 @@ def summary(result: Result) -> str:
             f"Open {result.folder}/report.html to see and hear it.",
         )
     )
+
+
+def _or_unknown(value: float | None, form: str) -> str:
+    return "not measured" if value is None else form.format(value)
 
 
 def _share(accuracy: float | None) -> str:

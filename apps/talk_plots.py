@@ -8,6 +8,7 @@ import numpy as np
 from affetto.apps.report_plots import Axes, Palette, frame_panel, legend, thinned
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.motion import Motion
+from affetto.recognizers.score_portrait.lips import Lips
 
 MAX_LABELS = 3
 LEAST_PROBABILITY = 0.2
@@ -25,6 +26,7 @@ class Course:
         seen: what the face recognizer sees in the film.
         motion: of the face.
         phones: (symbol, start_s, end_s).
+        lips: measured in the film's first minute, None without a face.
     """
 
     duration_s: float
@@ -32,6 +34,7 @@ class Course:
     seen: EmotionTrack
     motion: Motion
     phones: Sequence[tuple[str, float, float]]
+    lips: Lips | None
 
     def labels(self) -> list[str]:
         """The labels asked for most, at most three, at least one."""
@@ -61,15 +64,21 @@ def emotion_panel(axes: Axes, data: Course, colours: Palette) -> None:
 
 
 def mouth_panel(axes: Axes, data: Course, colours: Palette) -> None:
-    """How far the jaw is open and the lips are rounded, above the phones that were heard."""
-    frame_panel(axes, data, colours, "Mouth", "blendshape")
+    """How far the jaw is to open and how far the lips are seen apart, under the phones heard."""
+    frame_panel(axes, data, colours, "Mouth", "opening")
     times = np.arange(len(data.motion.values)) / data.motion.fps
     jaw = data.motion.channel("jawOpen")
     axes.fill_between(times, 0, jaw, color=colours.first, alpha=0.2, linewidth=0)
-    axes.plot(*thinned(times, jaw), color=colours.first, linewidth=1.4, label="jaw open")
-    rounded = np.maximum(data.motion.channel("mouthPucker"), data.motion.channel("mouthFunnel"))
-    axes.plot(*thinned(times, rounded), color=colours.second, linewidth=1.2, label="lips round")
-    top = max(0.4, float(jaw.max()), float(rounded.max())) * 1.1
+    axes.plot(*thinned(times, jaw), color=colours.first, linewidth=1.4, label="jaw asked")
+    top = max(0.3, float(jaw.max()))
+    if data.lips is not None:
+        gap = data.lips.gap
+        axes.plot(
+            *thinned((np.arange(len(gap)) + 0.5) / data.lips.fps, gap), color=colours.second,
+            linewidth=1.2, label="lips apart, seen (eye-corner distances)",
+        )  # fmt: skip
+        top = max(top, float(gap.max()))
+    top *= 1.12
     if len(data.phones) <= MAX_PHONES:
         for symbol, start_s, end_s in data.phones:
             axes.axvline(start_s, ymin=0.86, color=colours.grid, linewidth=0.7)
@@ -83,7 +92,7 @@ def mouth_panel(axes: Axes, data: Course, colours: Palette) -> None:
 
 def head_panel(axes: Axes, data: Course, colours: Palette) -> None:
     """Turns of the head in degrees; marks where both eyes shut."""
-    frame_panel(axes, data, colours, "Head and blinks", "degrees")
+    frame_panel(axes, data, colours, "Head", "degrees")
     times = np.arange(len(data.motion.values)) / data.motion.fps
     paints = (colours.first, colours.second, colours.third)
     names = {"headPitch": "up", "headYaw": "to the side", "headRoll": "tilt"}

@@ -82,10 +82,11 @@ def report_data(
             seen=seen.emotion,
             motion=made.motion,
             phones=[(phone.symbol, phone.start_s, phone.end_s) for phone in made.heard.phones],
+            lips=seen.lips,
         ),
         stills=seen.stills,
         facts=_facts(job, result),
-        measures=[*_measures(result), *map(_metric_row, seen.metrics)],
+        measures=[*_measures(result, seen), *map(_metric_row, seen.metrics)],
         files=[(name, KINDS[name]) for name in result.files if name in KINDS],
         command=result.command,
         notices=[
@@ -130,18 +131,43 @@ def _facts(job: Job, result: Result) -> Sequence[tuple[str, str]]:
     ]
 
 
-def _measures(result: Result) -> Sequence[tuple[str, str, str]]:
-    per_second = result.cpu_s / result.duration_s
-    return [
+def _measures(result: Result, seen: Measured) -> Sequence[tuple[str, str, str]]:
+    rows = [
         ("emotion asked", result.asked, "the label wanted for most of the time"),
         ("emotion seen", result.seen, "the label that the face recognizer sees most of the time"),
-        (
-            "blinks",
-            f"{result.blinks_per_minute:.0f} a minute",
-            "people who talk blink some 10 to 25 times",
-        ),
-        ("work", f"{per_second:.2f} CPU s per second of film", "all steps, this machine"),
     ]
+    for name, rate in seen.rates.items():
+        rows.append(
+            (
+                f"lips: {name}",
+                f"{rate.rate:.0%} of {rate.count}",
+                f"seen in the film when these sounds are heard; at wrong times {rate.chance:.0%}",
+            )
+        )
+    if seen.lag_ms is not None:
+        rows.append(
+            ("lips after sound", f"{seen.lag_ms:+.0f} ms", "40 ms are hardly noticed by anybody")
+        )
+    if seen.identity:
+        rows.append(
+            (
+                "distance to the photo",
+                f"{seen.identity[0]:.2f}",
+                "of the farthest still, by dlib's face descriptor, which Affetto uses for nothing "
+                f"else: the same photo as JPEG {seen.identity[1]:.2f}, another person 0.6 or more",
+            )
+        )
+    if seen.lively:
+        rows.append(
+            (
+                "blinks",
+                f"{seen.lively.blinks_per_min:.0f} a minute",
+                "seen in the film; people who talk blink some 10 to 25 times",
+            )
+        )
+    per_second = result.cpu_s / result.duration_s
+    rows.append(("work", f"{per_second:.2f} CPU s per second of film", "all steps, this machine"))
+    return rows
 
 
 def _metric_row(metric: Metric) -> tuple[str, str, str]:
