@@ -35,7 +35,9 @@ def reporting_portraits(data: Path, package: Path | None) -> list[Photo]:
         package: the unpacked npm package; None leaves its photos out.
     """
     protocol = json.loads(PROTOCOL.read_text())
-    found = [Photo(name, read(data / "portraits" / f"{name}.jpg")) for name in protocol["portraits"]]
+    found = [
+        Photo(name, read(data / "portraits" / f"{name}.jpg")) for name in protocol["portraits"]
+    ]
     for photo in protocol["photos"] if package is not None else ():
         assert package is not None
         picture = read(package / photo["file"])

@@ -41,9 +41,7 @@ class Identifier:
         try:
             import dlib
         except ImportError as error:
-            raise BadInput(
-                "identity distance needs dlib: pip install 'affetto[score]'"
-            ) from error
+            raise BadInput("identity distance needs dlib: pip install 'affetto[score]'") from error
         folder = _models()
         self.rectangle: Any = dlib.rectangle
         self.points: Any = dlib.shape_predictor(str(folder / POINTS_FILE))

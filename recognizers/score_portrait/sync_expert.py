@@ -68,17 +68,17 @@ class Sync:
     at_zero: float
 
 
-def train_expert(talks: Sequence[Talk], *, seed: int) -> SyncExpert:
-    """Train on real clips; seconds on one core."""
+def train_expert(talks: Sequence[Talk], *, seed: int, rounds: int = ROUNDS) -> SyncExpert:
+    """Train on real clips; `rounds` batches, 7 s on one core by default."""
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = SyncExpert()
         data = [(_lip_windows(talk.lips), _sound_windows(talk)) for talk in talks]
         optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=ROUNDS)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=rounds)
         lengths = np.asarray([len(lips) for lips, _ in data], dtype=np.float64)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             lips, sound = _batch(data, lengths / lengths.sum(), rng)
             seen, heard = net(lips, sound)
             scores = net.sharpness.exp() * seen @ heard.T
