@@ -69,11 +69,16 @@ class FaceApiNet(nn.Module):
         )
         return functional.conv2d(values, point) + self.values[f"{name}/bias"][:, None, None]
 
+    def both(self, faces: Tensor) -> Tensor:
+        """As `forward`, mean over the face and its mirror image."""
+        with torch.no_grad():
+            mean: Tensor = (self(faces) + self(faces.flip(3))) / 2
+            return mean
+
     def read(self, picture: Picture, face: FaceBox) -> NDArray[np.float32]:
         """(7,) probabilities of one face in a picture."""
-        crop = crop_colour(picture, face)
-        with torch.no_grad():
-            return self(torch.from_numpy(crop).float().permute(2, 0, 1)[None])[0].numpy()
+        crop = torch.from_numpy(crop_colour(picture, face)).float().permute(2, 0, 1)
+        return self.both(crop[None])[0].numpy()
 
 
 def crop_colour(picture: Picture, face: FaceBox, *, side: int = SIDE) -> Picture:
