@@ -18,6 +18,7 @@ from affetto.recognizers.text.recognizer import TextRecognizer, load_text, read_
 from affetto.recognizers.text.request import resolve_text
 from affetto.train.data.emobank import RatedTexts, read_emobank
 from affetto.train.data.phrases import TEST_FOLD, Phrases, read_phrases
+from affetto.train.data.sentiment_words import read_sentiment_words, stem
 from affetto.train.data.warriner import RatedWords, read_warriner
 from affetto.train.text_calibration import coverage
 
@@ -44,6 +45,7 @@ def main() -> None:
         "bootstrap over documents (EmoBank), words, groups (phrases) or requests, 1000 draws, seed 0.",
         *emobank_lines(recognizer, emobank, ridge.predict(raw["test"])),
         *word_lines(recognizer, given.data, phrases, ridge),
+        *sentiment_lines(recognizer, phrases),
         *phrase_lines(recognizer, phrases),
         *request_lines(recognizer),
     ]
@@ -132,13 +134,14 @@ def dev_score(said: np.ndarray, vad: np.ndarray) -> float:
 def word_lines(recognizer: TextRecognizer, data: Path, phrases: Phrases, ridge) -> list[str]:
     words = read_warriner(data)
     words = RatedWords(words.words[::4], words.vad[::4])  # the list is in alphabetical order
-    seen = {token for text in phrases.texts for token in text.casefold().split()}
-    fresh = np.array([word.casefold() not in seen for word in words.words])
+    groups = word_groups(words, phrases)
+    sizes = ", ".join(f"{int(chosen.sum())} {name}" for name, chosen in groups.items())
     lines = [
         "",
-        "## Warriner's words, none trained on",
+        "## Warriner's words, whose ratings were never trained on",
         "",
-        f"{len(words.words)} single words, every fourth of the list; {int(fresh.sum())} of them stand nowhere in our phrases. Measuring only.",
+        f"Single words, every fourth of the list: {sizes}. VADER's lexicon, which is trained on, has valence of its own raters for the rest.",
+        "Of one stem: the first five letters are the same. Measuring only.",
         "",
         "| | words | valence r | arousal r | dominance r |",
         "| --- | --- | --- | --- | --- |",
@@ -148,7 +151,7 @@ def word_lines(recognizer: TextRecognizer, data: Path, phrases: Phrases, ridge) 
         ("rated VAD", read_texts(recognizer, words.words).vad),
         ("raw MiniLM mean embedding, ridge on EmoBank", ridge.predict(raw_means(words.words))),
     ):
-        for kind, chosen in (("all", np.ones(len(fresh), bool)), ("not in our phrases", fresh)):
+        for kind, chosen in groups.items():
             cells = []
             for i in range(3):
                 a, b = words.vad[chosen, i], said[chosen, i]
@@ -156,6 +159,38 @@ def word_lines(recognizer: TextRecognizer, data: Path, phrases: Phrases, ridge) 
                 cells.append(f"{pearson(a, b):.3f} [{low:.3f}, {high:.3f}]")
             lines.append(f"| {name} | {kind} | {' | '.join(cells)} |")
     return lines
+
+
+def word_groups(words: RatedWords, phrases: Phrases) -> dict[str, np.ndarray]:
+    """(N,) masks from all words to those that the net has met in no form."""
+    in_phrases = {
+        token.strip(",.;:!?'") for text in phrases.texts for token in text.casefold().split()
+    }
+    vader = read_sentiment_words()
+    learned = {vader.words[i] for i in vader.learned} | in_phrases
+    stems = {stem(word) for word in learned}
+    plain = [word.casefold() for word in words.words]
+    return {
+        "all": np.ones(len(plain), bool),
+        "in none of our phrases": np.array([word not in in_phrases for word in plain]),
+        "neither there nor learned from VADER (unseen)": np.array(
+            [word not in learned for word in plain]
+        ),
+        "unseen, nor any of their stem": np.array([stem(word) not in stems for word in plain]),
+    }
+
+
+def sentiment_lines(recognizer: TextRecognizer, phrases: Phrases) -> list[str]:
+    vader = read_sentiment_words(without={text.casefold() for text in phrases.texts})
+    texts = [vader.words[i] for i in vader.tested]
+    wanted = vader.valence[vader.tested]
+    said = read_texts(recognizer, texts, asked=True).vad[:, 0]
+    groups = np.array([stem(word) for word in texts])
+    low, high = bootstrap(pearson, wanted, said, groups=groups)
+    return [
+        "",
+        f"VADER's own words, held-out tenth ({len(texts)}, no stem on both sides): asked valence r {pearson(wanted, said):.3f} [{low:.3f}, {high:.3f}].",
+    ]
 
 
 def phrase_lines(recognizer: TextRecognizer, phrases: Phrases) -> list[str]:

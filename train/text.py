@@ -1,11 +1,12 @@
-"""Train the text recognizer: readers' ratings of EmoBank, then our own phrases.
+"""Train the text recognizer: readers' ratings of EmoBank, word valence, then our own phrases.
 
     affetto train text data.root=... out=runs/text/main
 
 First the upper layers of MiniLM and the head of ratings learn from EmoBank (Gaussian likelihood and
-concordance of valence, arousal and dominance). Then these layers stand still and the head of labels
-and requests learns from our phrases in seconds (cross-entropy of the label shares, the same two
-losses for what is asked): tuned on so few phrases the layers learn them by heart, and were worse on
+concordance of valence, arousal and dominance), and with them from the valence of VADER's words,
+alone and in a short frame. Then these layers stand still and the head of labels and requests learns
+in seconds from our phrases (cross-entropy of the label shares, the same two losses for what is
+asked) and the same words: tuned on so few phrases the layers learn them by heart, and were worse on
 held-out groups. Folds of the phrases come first: what is said of held-out ones sets the softness of
 the labels and the variance of requests, EmoBank's dev part sets that of ratings. The first stage
 goes on from its state where there is one.
@@ -30,6 +31,7 @@ from affetto.recognizers.text.network import TextConfig, TextNetwork, TextOutput
 from affetto.train.checkpoint import Average, load_state, save_state
 from affetto.train.data.emobank import RatedTexts, read_emobank
 from affetto.train.data.phrases import TEST_FOLD, Phrases, read_phrases
+from affetto.train.data.sentiment_words import FRAMES, SentimentWords, read_sentiment_words
 from affetto.train.data.text_batches import TextStates, encode_texts, shuffled_places
 from affetto.train.metrics_log import log_epoch
 from affetto.train.schedule import schedule, set_rate
@@ -38,10 +40,10 @@ from affetto.train.text_readings import write_readings
 from affetto.weights import save_weights
 
 LICENCE = (
-    "CC BY-SA 4.0: tuned on EmoBank (CC BY-SA 4.0) and our own phrases (CC0) from "
-    "all-MiniLM-L6-v2 (Apache-2.0)"
+    "CC BY-SA 4.0: tuned on EmoBank (CC BY-SA 4.0), VADER's words (MIT) and our own phrases (CC0) "
+    "from all-MiniLM-L6-v2 (Apache-2.0)"
 )
-TRAINED_ON = ("emobank/train", "affetto_phrases/train")
+TRAINED_ON = ("emobank/train", "vader/train", "affetto_phrases/train")
 
 
 @dataclass
@@ -64,6 +66,8 @@ class TextRecipe:
     batch_size: int = 32
     phrase_epochs: int = 40
     phrase_batch_size: int = 64
+    word_batch_size: int = 96
+    phrase_word_batch_size: int = 32
     learning_rate: float = 1e-3
     layer_rate: float = 1e-4
     warmup_share: float = 0.1
@@ -72,6 +76,7 @@ class TextRecipe:
     average_decay: float = 0.99
     concordance_weight: float = 1.0
     label_weight: float = 1.0
+    word_weight: float = 1.0
     phrase_weight_decay: float = 0.1
     seed: int = 0
     num_threads: int = 1
@@ -79,13 +84,25 @@ class TextRecipe:
 
 @dataclass(frozen=True)
 class Corpus:
-    """All texts with their lower layers computed, and MiniLM's own layers."""
+    """All texts with their lower layers computed, and MiniLM's own layers.
+
+    The states of "words" are those of all words in the first frame, then in the next.
+    """
 
     states: dict[str, TextStates]
     rated: dict[str, RatedTexts]
     phrases: Phrases
+    words: SentimentWords
     encoder: MiniLM
     upper: list[EncoderLayer]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Pooled states of all phrases (N, 1152) and of the framed words (M, 1152)."""
+
+    phrases: Tensor
+    words: Tensor
 
 
 def run(config: TextRecipe) -> dict[str, float]:
@@ -94,11 +111,11 @@ def run(config: TextRecipe) -> dict[str, float]:
     out = Path(config.out)
     corpus = read_corpus(config)
     net = fit_ratings(config, corpus, out=out)
-    pooled = pool(net, corpus, "phrases")
-    told = folds_told(config, net, pooled, corpus.phrases)
-    fit_phrases(config, net, pooled, corpus.phrases, learned=corpus.phrases.fold != TEST_FOLD)
+    pooled = Pooled(pool(net, corpus, "phrases"), pool(net, corpus, "words"))
+    told = folds_told(config, net, pooled, corpus)
+    fit_phrases(config, net, pooled, corpus, learned=corpus.phrases.fold != TEST_FOLD)
     unseen = np.flatnonzero(corpus.phrases.fold == TEST_FOLD)
-    tested = Told.of(unseen, net, pooled[unseen])
+    tested = Told.of(unseen, net, pooled.phrases[unseen])
     calibrate(
         net,
         asked=told,
@@ -116,24 +133,29 @@ def run(config: TextRecipe) -> dict[str, float]:
         commercial=True,
         trained_on=TRAINED_ON,
     )
-    return rated_figures(net, corpus) | told_figures(told, corpus.phrases)
+    figures = rated_figures(net, corpus) | told_figures(told, corpus.phrases)
+    return figures | word_figures(net, pooled.words, corpus.words)
 
 
 def read_corpus(config: TextRecipe) -> Corpus:
     """Read EmoBank and the phrases, run the lower layers once."""
     encoder, upper = read_minilm(num_layers=config.model.num_lower)
     number = config.data.num_texts or None
+    phrases = read_phrases()
+    words = read_sentiment_words(without={text.casefold() for text in phrases.texts})
     rated = {}
     for part in ("train", "dev"):
         texts = read_emobank(Path(config.data.root), part)
         rated[part] = RatedTexts(texts.texts[:number], texts.vad[:number], texts.document[:number])
-    phrases = read_phrases()
     if number:
         phrases = phrases.where(np.arange(len(phrases.texts)) % 8 == 0)
+        words = words.every(64)
     tokens = Tokens()
     states = {part: encode_texts(encoder, tokens, texts.texts) for part, texts in rated.items()}
     states["phrases"] = encode_texts(encoder, tokens, [to_english(t) for t in phrases.texts])
-    return Corpus(states, rated, phrases, encoder, upper)
+    framed = [frame.format(word) for frame in FRAMES for word in words.words]
+    states["words"] = encode_texts(encoder, tokens, framed)
+    return Corpus(states, rated, phrases, words, encoder, upper)
 
 
 def build(config: TextRecipe, corpus: Corpus) -> TextNetwork:
@@ -152,12 +174,16 @@ def build(config: TextRecipe, corpus: Corpus) -> TextNetwork:
 
 
 def fit_ratings(config: TextRecipe, corpus: Corpus, *, out: Path) -> TextNetwork:
-    """Train the layers and the head of ratings; the last average, in eval mode."""
+    """Train the layers and the head of ratings; the last average, in eval mode.
+
+    The valence of words trains the layers through the other head, which `fit_phrases` replaces.
+    """
     net = build(config, corpus)
     average = Average(net, decay=config.average_decay)
     groups = [
         {"params": net.layers.parameters(), "rate": config.layer_rate},
         {"params": net.rated_head.parameters(), "rate": config.learning_rate},
+        {"params": net.asked_head.parameters(), "rate": config.learning_rate},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
     progress = load_state(out / "state", module=net, average=average, optimizer=optimizer)
@@ -197,11 +223,14 @@ def _epoch(
         share = (epoch + number / len(batches)) / config.epochs
         for group in optimizer.param_groups:
             group["lr"] = group["rate"] * schedule(share, config.warmup_share)
+        drawn = draw_words(corpus.words, config.word_batch_size, rng=rng)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             pooled = net.pool(*texts.batch(corpus.encoder, places))
+            words = net.pool(*corpus.states["words"].batch(corpus.encoder, drawn))
         said = net.judge(pooled)
         wanted = torch.from_numpy(corpus.rated["train"].vad[places])
         loss = vad_loss(said.rated, said.rated_var, wanted, config)
+        loss = loss + word_loss(net.judge(words), corpus.words, drawn, config)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(net.parameters(), config.gradient_norm)
@@ -214,8 +243,8 @@ def _epoch(
 def fit_phrases(
     config: TextRecipe,
     net: TextNetwork,
-    pooled: Tensor,
-    phrases: Phrases,
+    pooled: Pooled,
+    corpus: Corpus,
     *,
     learned: NDArray[np.bool_],
 ) -> None:
@@ -224,8 +253,8 @@ def fit_phrases(
     Args:
         config: of the run.
         net: its `asked_head` is replaced.
-        pooled: (N, 1152) of all phrases.
-        phrases: all N of them.
+        pooled: of all phrases and words.
+        corpus: with N phrases.
         learned: (N,) which ones to learn from.
     """
     places = np.flatnonzero(learned)
@@ -241,13 +270,32 @@ def fit_phrases(
             set_rate(optimizer, max(rate, 1e-5))
             order = rng.permutation(places)
             for some in np.array_split(order, max(1, len(order) // config.phrase_batch_size)):
-                loss = phrase_loss(net.judge(pooled[some]), phrases, some, config)
+                drawn = draw_words(corpus.words, config.phrase_word_batch_size, rng=rng)
+                loss = phrase_loss(net.judge(pooled.phrases[some]), corpus.phrases, some, config)
+                loss = loss + word_loss(net.judge(pooled.words[drawn]), corpus.words, drawn, config)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 nn.utils.clip_grad_norm_(head.parameters(), config.gradient_norm)
                 optimizer.step()
                 average.update(head)
     net.asked_head = average.module
+
+
+def draw_words(
+    words: SentimentWords, number: int, *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Places of framed words to learn from, each word as likely as another, any frame."""
+    chosen = rng.choice(words.learned, number)
+    return chosen + len(words.words) * rng.integers(len(FRAMES), size=number)
+
+
+def word_loss(
+    output: TextOutput, words: SentimentWords, places: NDArray[np.int64], config: TextRecipe
+) -> Tensor:
+    """The loss of the valence asked for with the framed words at `places`."""
+    wanted = torch.full_like(output.asked, float("nan"))
+    wanted[:, 0] = torch.from_numpy(words.valence[places % len(words.words)])
+    return config.word_weight * vad_loss(output.asked, output.asked_var, wanted, config)
 
 
 def phrase_loss(
@@ -277,14 +325,14 @@ def vad_loss(mean: Tensor, var: Tensor, wanted: Tensor, config: TextRecipe) -> T
     return likelihood + config.concordance_weight * (1 - concordance).mean()
 
 
-def folds_told(config: TextRecipe, net: TextNetwork, pooled: Tensor, phrases: Phrases) -> Told:
+def folds_told(config: TextRecipe, net: TextNetwork, pooled: Pooled, corpus: Corpus) -> Told:
     """What heads say of phrases they have not seen: every fold but the test, one after another."""
-    told = []
+    told, phrases = [], corpus.phrases
     for held in config.calibration_folds:
         learned = ~np.isin(phrases.fold, (TEST_FOLD, held))
-        fit_phrases(config, net, pooled, phrases, learned=learned)
+        fit_phrases(config, net, pooled, corpus, learned=learned)
         places = np.flatnonzero(phrases.fold == held)
-        told.append(Told.of(places, net, pooled[places]))
+        told.append(Told.of(places, net, pooled.phrases[places]))
     return Told.joined(told)
 
 
@@ -305,6 +353,13 @@ def rated_figures(net: TextNetwork, corpus: Corpus) -> dict[str, float]:
         rated = net.judge(pool(net, corpus, "dev")).rated.numpy()
     vad = corpus.rated["dev"].vad
     return {f"dev_{axis}": pearson(vad[:, i], rated[:, i]) for i, axis in enumerate(VAD_AXES)}
+
+
+@torch.no_grad()
+def word_figures(net: TextNetwork, pooled: Tensor, words: SentimentWords) -> dict[str, float]:
+    """Correlation of the valence asked for with the held-out words', which stand alone."""
+    said = net.judge(pooled[words.tested]).asked[:, 0].numpy()
+    return {"word_valence": pearson(words.valence[words.tested], said)}
 
 
 def told_figures(told: Told, phrases: Phrases) -> dict[str, float]:
