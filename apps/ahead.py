@@ -1,6 +1,6 @@
 """Making things in one thread while they are used in another."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -50,3 +50,29 @@ def made_ahead(items: Iterator[Item], *, depth: int = 4) -> Iterator[Item]:
     finally:
         gone.set()
         thread.join()
+
+
+def begun(work: Callable[[], Item]) -> Callable[[], Item]:
+    """Start work in a thread of its own; the answer, when called, waits and gives what came of it.
+
+    Who never asks does not wait for it either; what goes wrong is raised where it is asked for.
+    """
+    done: list[Item] = []
+    failed: list[BaseException] = []
+
+    def do() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is asked for
+            failed.append(error)
+
+    thread = Thread(target=do, daemon=True)
+    thread.start()
+
+    def result() -> Item:
+        thread.join()
+        if failed:
+            raise failed[0]
+        return done[0]
+
+    return result

@@ -9,14 +9,13 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from affetto.apps.ahead import made_ahead
+from affetto.apps.ahead import begun, made_ahead
 from affetto.apps.machine import peak_rss_mb
 from affetto.apps.progress import Report, silent
 from affetto.apps.talk_film import render_film, write_film
@@ -106,12 +105,11 @@ def _make(
     progress("looking at the photo, listening", 0.02)
     picture = read_picture(job.portrait)
     given = read_motion(job.motion_in) if job.motion_in else None
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        listening = pool.submit(lambda: listen(read_wav(speech), text=job.text))
-        portrait = analyse(picture, face_number=job.face)
-        renderer = Renderer(portrait, size=job.size)
-        wanted = wanted_track(request, speech, progress=progress)
-        heard = listening.result()
+    listening = begun(lambda: listen(read_wav(speech), models=models, text=job.text))
+    portrait = analyse(picture, face_number=job.face)
+    renderer = Renderer(portrait, size=job.size)
+    wanted = wanted_track(request, speech, models=models, progress=progress)
+    heard = listening()
     shown = expressed(wanted, strength=job.strength)
     num_frames = frames_of(speech.duration_s, job.fps)
     windows = (

@@ -51,7 +51,7 @@ class Measured:
         rates: name -> how often lips do what the sounds need, where there are such sounds.
         lag_ms: lips after sound, None where it cannot be told.
         lively: blinks and head of those seconds.
-        identity: distances: largest of the stills to the photo, the photo's own re-encoded;
+        identity: distances: largest of every second still to the photo, the photo's own re-encoded;
             None without dlib or face.
         stills: (time in seconds, picture), for the contact sheet.
         content_sha256: of decoded frames and sound.
@@ -110,7 +110,7 @@ def measure(
         rates=_rates(lips, sounds),
         lag_ms=_lag_ms(lips, sounds),
         lively=lively,
-        identity=identity(photo, [picture for _, picture in look.stills]),
+        identity=identity(photo, [picture for _, picture in look.stills[::2]]),
         stills=tuple(look.stills),
         content_sha256=content,
     )

@@ -14,14 +14,14 @@ from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_timeline import smooth
 from affetto.errors import MediaError
-from affetto.gen.portrait.pipeline import Heard, Models, Wav
+from affetto.gen.portrait.pipeline import SPEECH_HZ, Heard, Models, Wav
 from affetto.gen.portrait.render.analyse import Portrait
 from affetto.media import MediaLimits
 from affetto.media_sound import Sound
 from affetto.motion import FPS
+from affetto.recognizers.speech.recognizer import recognize_speech
 from affetto.request import Auto, EmotionRequest, Timeline
 
-SPEECH_HZ = 16_000
 LONGEST_S = 3600.0
 WINDOW_S, HOP_S, SMOOTH_S = 3.0, 0.5, 0.6  # of the speech recognizer, for `auto`
 
@@ -44,7 +44,7 @@ def read_wav(speech: Clip) -> Wav:
 
 
 def wanted_track(
-    request: EmotionRequest, speech: Clip, *, progress: Report = silent
+    request: EmotionRequest, speech: Clip, *, models: Models, progress: Report = silent
 ) -> EmotionTrack:
     """The request at the speech's frame times; `auto` is what the voice sounds like.
 
@@ -54,9 +54,9 @@ def wanted_track(
     """
     measured = None
     if isinstance(request.target, Auto):
-        from affetto.recognizers.speech.recognizer import recognize_speech
-
-        heard = recognize_speech(_blocks(speech), window_s=WINDOW_S, hop_s=HOP_S)
+        heard = recognize_speech(
+            _blocks(speech), window_s=WINDOW_S, hop_s=HOP_S, recognizer=models.speech
+        )
         measured = smooth(heard, width_s=SMOOTH_S)
     resolved = resolve(request, duration_s=speech.duration_s, progress=progress)
     track = request_to_track(

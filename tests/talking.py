@@ -48,7 +48,7 @@ def look(picture, *, face_number=None):
     return Face(picture)
 
 
-def hear(wav, *, text=None):
+def hear(wav, *, models, text=None):
     """Conditions of the wav's own loudness; a voice wherever it sounds."""
     assert wav.dtype == np.float32
     assert np.isfinite(wav).all()

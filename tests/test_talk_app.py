@@ -151,7 +151,7 @@ def test_the_report_stands_alone_and_links_only_beside_itself(made):
         "AI-generated",
         "Emotion",
         "Mouth",
-        "Head and blinks",
+        "Head",
         "consent",
         "0=happy; 3=sad",
     ):
@@ -257,8 +257,8 @@ def test_silence_and_a_blink_of_sound(place, tmp_path):
 
 
 def test_music_gets_a_notice(place, tmp_path, monkeypatch, talking):
-    def hear_music(wav, *, text=None):
-        heard = talking.hear(wav)
+    def hear_music(wav, *, models, text=None):
+        heard = talking.hear(wav, models=models)
         heard.conditions["prosody"].values[0, :, 3] = 0.05
         return heard
 

@@ -14,7 +14,6 @@ from affetto.gen.portrait import pipeline
 from affetto.gen.portrait.pipeline import (
     WINDOW,
     Heard,
-    Models,
     TalkOptions,
     expressed,
     frames_of,
@@ -64,7 +63,7 @@ def windows_of(kept, duration_s=7.0):
     return talk(
         heard_for(duration_s),
         track_of("happy", duration_s),
-        models=Models(),
+        models=None,
         options=TalkOptions(),
         kept=kept,
     )

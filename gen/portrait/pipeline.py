@@ -22,13 +22,15 @@ from affetto.gen.portrait.motion.rules import speak
 from affetto.gen.portrait.unfinished import Unfinished
 from affetto.motion import FPS, PLACE, POSE, Motion
 from affetto.motion_file import rounded
-from affetto.weights import Weights
+from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
+from affetto.weights import Weights, load_weights
 
 Head = Literal["still", "natural", "lively"]
 Gaze = Literal["camera", "natural"]
 Wav = NDArray[np.float32]
 Row = NDArray[np.float32]
 
+SPEECH_HZ = 16_000
 WINDOW = 64  # motion frames in a window on disk
 LIVELY = 1.6  # how much further a lively head moves
 HEARD_PRESENCE = 0.35  # mean speech presence where there is sound, below it the sound is no speech
@@ -93,26 +95,28 @@ class Heard:
 
 @dataclass(frozen=True)
 class Models:
-    """The nets of the motion side, ready, and where they came from."""
+    """The nets that listen and move, ready, and where they came from."""
 
-    weights: tuple[Weights, ...] = ()
+    speech: SpeechRecognizer
+    weights: tuple[Weights, ...]
 
 
 def load_models(source: str = "default") -> Models:
     """The nets for `--weights`: default, clean, a folder or hub id (see `affetto.weights`)."""
-    return Models()
+    return Models(load_speech(), (load_weights("speech"),))
 
 
-def listen(wav: Wav, *, text: str | None = None, sample_rate: int = 16_000) -> Heard:
+def listen(wav: Wav, *, models: Models, text: str | None = None) -> Heard:
     """Hear a speech.
 
     Args:
         wav: (S,) at 16 kHz.
+        models: from `load_models`.
         text: the words, where known; they place the phones better than listening alone.
-        sample_rate: of wav.
     """
     phones = align_text(wav, text) if text else hear_phones(wav)
-    return Heard(speech_conditions(wav), phones, len(wav) / sample_rate)
+    conditions = speech_conditions(wav, phones, recognizer=models.speech)
+    return Heard(conditions, phones, len(wav) / SPEECH_HZ)
 
 
 def expressed(track: EmotionTrack, *, strength: float) -> EmotionTrack:
