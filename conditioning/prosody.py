@@ -1,0 +1,86 @@
+"""How it is said: loudness, pitch, voicing, at 50 Hz.
+
+Pitch by SwiftF0 (Nieradzik 2025, MIT), read at its own 62.5 Hz and brought to the steps' middles.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RATE_HZ = 16000
+FRAME = 320  # samples of a step
+LOUD_PERCENTILE = 95.0
+FLOOR = -3.0  # log10 of amplitude over the speech's loud level
+CEILING = 0.5
+SILENT = 2e-5  # loud level, full scale 1, below which there is nothing to speak of
+VOICED = 0.5
+LOWEST_HZ, HIGHEST_HZ = 60.0, 500.0
+USUAL_HZ = 160.0  # where no voice is heard
+WIDEST_SEMITONES = 18.0
+Sound = NDArray[np.float32]
+Course = NDArray[np.float32]
+
+
+def prosody(wav: Sound) -> Course:
+    """Loudness and pitch over time.
+
+    Args:
+        wav: (S,) at 16 kHz.
+
+    Returns:
+        (T, 3) float32, T = S / 320 rounded up, of 20 ms each: log10 of the amplitude over the
+        speech's loud level (its 95th percentile), from -3 to 0.5; F0 in semitones over the voice's
+        median, held through what is not voiced; 1 where voiced, else 0.
+    """
+    energy = log_energy(wav)
+    semitones, voiced = pitch(wav, len(energy))
+    voiced = voiced & (energy > FLOOR + 1.0)
+    return np.stack([energy, semitones, voiced.astype(np.float32)], axis=1)
+
+
+def loud_level(wav: Sound) -> float:
+    """Amplitude of the louder steps, full scale 1."""
+    return float(np.percentile(_amplitude(wav), LOUD_PERCENTILE))
+
+
+def log_energy(wav: Sound) -> Course:
+    """(T,) see `prosody`."""
+    amplitude = _amplitude(wav)
+    loud = max(float(np.percentile(amplitude, LOUD_PERCENTILE)), SILENT)
+    ratio = np.log10(np.maximum(amplitude, 1e-9) / loud)
+    return np.clip(ratio, FLOOR, CEILING).astype(np.float32)
+
+
+def pitch(wav: Sound, num_steps: int) -> tuple[Course, NDArray[np.bool_]]:
+    """(T,) semitones over the median, held between voiced steps, and where it is voiced."""
+    found = _detector().detect(wav, RATE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ)
+    sure = found.confidence >= VOICED
+    middles = (np.arange(num_steps) + 0.5) * FRAME / RATE_HZ
+    if not sure.any():
+        return np.zeros(num_steps, np.float32), np.zeros(num_steps, dtype=np.bool_)
+    logs = 12.0 * np.log2(found.pitch_hz[sure] / USUAL_HZ)
+    semitones = np.interp(middles, found.timestamps[sure], logs - np.median(logs))
+    voiced = np.interp(middles, found.timestamps, sure.astype(np.float64)) >= VOICED
+    return np.clip(semitones, -WIDEST_SEMITONES, WIDEST_SEMITONES).astype(np.float32), voiced
+
+
+def _amplitude(wav: Sound) -> NDArray[np.float64]:
+    count = -(-len(wav) // FRAME)
+    whole = len(wav) // FRAME
+    power = np.zeros(count)
+    for first in range(0, whole, 100_000):  # no copy of hours of sound in double precision
+        piece = wav[first * FRAME : min(whole, first + 100_000) * FRAME].reshape(-1, FRAME)
+        power[first : first + len(piece)] = np.einsum("tf,tf->t", piece, piece) / FRAME
+    if count > whole:
+        rest = wav[whole * FRAME :].astype(np.float64)
+        power[-1] = float(rest @ rest) / FRAME
+    return np.sqrt(power)
+
+
+@lru_cache(maxsize=1)
+def _detector() -> Any:
+    from swift_f0 import SwiftF0
+
+    return SwiftF0(threads=1, spin=False)
