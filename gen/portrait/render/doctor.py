@@ -58,11 +58,11 @@ def examine(
             "not covered; drawings work where they have eyes, nose and mouth in their places"
         )
     face = faces[face_number - 1]
-    yaw = float(fit.pose[1])
+    pitch, yaw, roll = fit.angles
     _refuse(face, mesh, yaw)
     skin = _skin(picture, face)
     found = [
-        _turned(yaw, float(fit.pose[0]), float(fit.pose[2])),
+        _turned(yaw, pitch, roll),
         _mouth(mesh, fit),
         _eyes(mesh),
         _small(face),

@@ -8,12 +8,15 @@ is read again, and what expression is still found is taken back too.
 Ours; LivePortrait (Guo et al. 2024) trains a lip-closing network for the same end.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.blendshapes import BLENDSHAPES
+from affetto.blendshapes import BLENDSHAPES, MIRROR
 from affetto.clip import Picture
 from affetto.gen.portrait.render.doctor import lip_gap
+from affetto.gen.portrait.render.lip_line import OUTER_LOWER, OUTER_UPPER, gap_mask, snapped
 from affetto.gen.portrait.render.portrait import (
     INNER_LOWER,
     INNER_UPPER,
@@ -21,32 +24,41 @@ from affetto.gen.portrait.render.portrait import (
     OVAL,
 )
 from affetto.gen.portrait.render.raster import fill_map
-from affetto.gen.portrait.render.shading import FaceLight, chart, closed, facing, multiply_light
+from affetto.gen.portrait.render.shading import (
+    FaceLight,
+    chart,
+    closed,
+    facing,
+    multiply_light,
+    whole,
+)
 from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit, load_basis
-from affetto.recognizers.face.blaze import FaceBox
 from affetto.recognizers.face.mesh import FaceMesh, Mesh
 
 Floats = NDArray[np.float32]
 
 ROUNDS = 2
 AGAIN = 0.8  # of what is still found
-# Lids and gaze stay as they are: the renderer measures them on the photo.
-KEPT = [i for i, name in enumerate(BLENDSHAPES) if name.startswith(("eyeLook", "eyeBlink"))]
-BODY = 0.08  # a coefficient that a resting face has too
+# What is taken back. Lids, gaze and brows stay: at rest they are the person's own.
+EXPRESSIVE = (
+    "mouthSmile", "mouthUpperUp", "mouthLowerDown", "mouthStretch", "mouthDimple", "mouthFunnel",
+    "mouthPucker", "jawOpen", "cheekSquint", "eyeSquint", "noseSneer", "mouthFrown",
+)  # fmt: skip
+TAKEN = np.asarray([name.startswith(EXPRESSIVE) for name in BLENDSHAPES])
+ONE_SIDED = 0.3  # of the difference between the sides that is believed
+BODY = 0.10  # a coefficient that a resting face has too
 SMILING = [BLENDSHAPES.index("mouthSmileLeft"), BLENDSHAPES.index("mouthSmileRight")]
 RESTING_SMILE, RESTING_GAP = 0.12, 0.012  # a photo below both stays as it is
+FULL_SMILE, FULL_GAP = 0.30, 0.08  # from here on everything expressive is taken back
 UPPER_SHARE = 0.45  # of the remaining gap that the upper lip takes
 LIP_REACH = 0.30  # outer eye-corner distances over which skin follows a closing lip
-LIP_INSET = 0.16  # of a lip's height from its inner edge that may show teeth, so is not read
-SEAM_DARK, SEAM_PX = 0.45, 0.0065  # natural logarithm and eye-corner distances of the lips' seam
+SEAM_DARK, SEAM_PX = 0.85, 0.0065  # natural logarithm and eye-corner distances of the lips' seam
 FADE_OUT = 0.35  # face widths in which the warp dies away outside of the mesh
 UNSHADE = 0.8  # of the modelled light
 FOLD_FINE, FOLD_COARSE = 0.10, 1.5  # units: finer is skin's texture, coarser is the face's form
 FOLD_SHARE = 0.9  # at a full smile
-OUTER_OF_INNER = {
-    191: 80, 80: 39, 81: 37, 82: 37, 13: 0, 312: 267, 311: 269, 310: 270, 415: 409,
-    95: 146, 88: 91, 178: 181, 87: 84, 14: 17, 317: 314, 402: 405, 318: 321, 324: 375,
-} | {191: 185, 80: 40, 81: 39}  # fmt: skip
+MOUTH_CORNERS, CORNER_REACH = (78, 308), 0.045  # face widths
+LIPS = (*OUTER_UPPER, *OUTER_LOWER)
 
 
 def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, Floats]:
@@ -61,15 +73,24 @@ def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, 
         (S, S, 3) the neutral picture and (468, 3) where its landmarks lie. A photo that is neutral
         already comes back unchanged.
     """
-    points = mesh.points[:468].astype(np.float32)
-    if max(fitted.coefficients[SMILING]) < RESTING_SMILE and lip_gap(points) < RESTING_GAP:
-        return picture, points
+    points = snapped(picture, mesh.points[:468].astype(np.float32))
+    smile, gap = float(fitted.coefficients[SMILING].mean()), lip_gap(points)
+    if smile < RESTING_SMILE and gap < RESTING_GAP:
+        return picture, shut(points)
+    share = max(
+        (smile - RESTING_SMILE) / (FULL_SMILE - RESTING_SMILE),
+        (gap - RESTING_GAP) / (FULL_GAP - RESTING_GAP) - 0.3,
+    )
+    share = float(np.clip(share, 0, 1))
     basis = load_basis()
     deltas = fitted.scale * basis.deltas @ fitted.rotation.T  # (52, 468, 3)
-    shapes = _expressed(fitted.coefficients)
+    shapes = share * _expressed(fitted.coefficients)
     result, target = _without(picture, points, shapes, deltas, fitted, basis)
+    reader = FaceMesh()
     for _ in range(ROUNDS):
-        left = _expressed(fit(FaceMesh().read(result, face_of(target)).points, basis).coefficients)
+        seen = reader.again(result, target).points
+        again = fit(seen, basis, identity=fitted.identity)
+        left = share * _expressed(again.coefficients)
         if left.max() < BODY:
             break
         shapes = np.clip(shapes + AGAIN * left, 0, 1.3).astype(np.float32)
@@ -79,8 +100,9 @@ def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, 
 
 def _expressed(coefficients: Floats) -> Floats:
     """(52,) the coefficients beyond what resting faces have."""
-    shapes = np.maximum(coefficients - BODY, 0) / (1 - BODY)
-    shapes[KEPT] = 0
+    other = coefficients[list(MIRROR)]
+    even = (coefficients + other + ONE_SIDED * (coefficients - other)) / 2
+    shapes = np.where(TAKEN, np.clip((even - BODY) / (1 - BODY), 0, 1), 0)
     return shapes.astype(np.float32)
 
 
@@ -91,7 +113,7 @@ def _without(
     """The picture and its landmarks with the shapes taken back and the lips shut."""
     target = shut((points - np.tensordot(shapes, deltas, axes=1)).astype(np.float32))
     sheet = backward_map(points, target, len(picture), basis)
-    result = _read(picture, sheet)
+    result = _read(lips_only(picture, points), sheet)
     light = FaceLight(picture, points, fitted.rotation)
     ratio = -UNSHADE * light.log_ratio(np.minimum(shapes, 1))
     _lay_on(result, ratio, target)
@@ -100,6 +122,20 @@ def _without(
     if lip_gap(points) > RESTING_GAP:
         _draw_seam(result, target)
     return result, target
+
+
+def lips_only(picture: Picture, points: Floats) -> Picture:
+    """The picture with lip skin grown over what lies between the lips."""
+    import cv2
+
+    low = np.maximum(points[list(LIPS), :2].min(axis=0).astype(int) - 4, 0)
+    high = points[list(LIPS), :2].max(axis=0).astype(int) + 5
+    rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
+    grown = picture.copy()
+    mask = gap_mask(picture, points)[rows, columns].astype(np.uint8)
+    part = np.ascontiguousarray(picture[rows, columns])
+    grown[rows, columns] = cv2.inpaint(part, mask, 3, cv2.INPAINT_TELEA)
+    return grown
 
 
 def shut(points: Floats) -> Floats:
@@ -134,17 +170,14 @@ def backward_map(points: Floats, target: Floats, size: int, basis: ArkitBasis) -
     """(S, S, 2) which pixel of the picture each pixel of the neutral one shows."""
     import cv2
 
-    sources = points[:, :2].copy()
-    for inner, outer in OUTER_OF_INNER.items():  # teeth shine through at the lips' very edge
-        sources[inner] += LIP_INSET * (points[outer, :2] - points[inner, :2])
+    sources = np.ascontiguousarray(points[:, :2])
     sheet = np.full((size, size, 2), np.nan, dtype=np.float32)
-    triangles = closed(basis.triangles)[len(INNER_UPPER) + len(INNER_LOWER) - 4 + 28 :]
-    eyes = closed(basis.triangles)[:28]
-    order = np.concatenate([eyes, triangles])
-    fill_map(np.ascontiguousarray(target[:, :2]), sources, facing(order, target), sheet)
+    flat = np.ascontiguousarray(target[:, :2])
+    triangles = whole(facing(closed(basis.triangles), points), flat, points)
+    fill_map(flat, sources, triangles, sheet)
     rows, columns = np.mgrid[0:size, 0:size].astype(np.float32)
     own = np.dstack([columns, rows])
-    known = np.isfinite(sheet[..., 0])
+    known = cv2.erode(np.isfinite(sheet[..., 0]).astype(np.uint8), np.ones((3, 3))) > 0
     small = 4
     change = np.where(known[..., None], sheet - own, 0)[::small, ::small].astype(np.float32)
     weight = known[::small, ::small].astype(np.float32)
@@ -161,18 +194,15 @@ def backward_map(points: Floats, target: Floats, size: int, basis: ArkitBasis) -
     fade = np.clip(1 - away / (FADE_OUT * width), 0, 1) ** 2
     spread *= (fade / np.maximum(total, 1e-6))[..., None]
     outside = cv2.resize(spread, (size, size), interpolation=cv2.INTER_LINEAR)
-    return np.where(known[..., None], sheet, own + outside).astype(np.float32)
-
-
-def face_of(points: Floats) -> FaceBox:
-    """The box that a detector would give for landmarks (468, 3)."""
-    flat = points[:, :2]
-    eyes = [flat[[33, 133]].mean(axis=0), flat[[362, 263]].mean(axis=0)]
-    others = [flat[1], flat[[13, 14]].mean(axis=0), flat[234], flat[454]]
-    side = 0.92 * float(np.ptp(flat[list(OVAL)], axis=0).max())
-    centre = flat[list(OVAL)].mean(axis=0) + [0, 0.02 * side]
-    box = np.concatenate([centre - side / 2, centre + side / 2])
-    return FaceBox(box.astype(np.float32), np.stack([*eyes, *others]).astype(np.float32), 1.0)
+    whole_change = np.where(known[..., None], sheet - own, outside).astype(np.float32)
+    soft = cv2.GaussianBlur(whole_change, (0, 0), 2.5)
+    edge = cv2.morphologyEx(known.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((9, 9)))
+    for corner in MOUTH_CORNERS:  # thin triangles meet there
+        x, y = np.round(target[corner, :2]).astype(int).tolist()
+        cv2.circle(edge, (x, y), round(CORNER_REACH * width), 1, -1)
+    band = cv2.GaussianBlur(edge.astype(np.float32), (0, 0), 2.0)[..., None]
+    mixed: Floats = own + whole_change + band * (soft - whole_change)
+    return mixed
 
 
 def _read(picture: Picture, sheet: Floats) -> Picture:
@@ -224,10 +254,17 @@ def _draw_seam(picture: Picture, points: Floats) -> None:
     import cv2
 
     unit = float(np.linalg.norm(points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]]))
+    line = points[list(INNER_UPPER), :2]
+    ends = np.linspace(0, len(line) - 1, 64)
+    way = np.stack([np.interp(ends, np.arange(len(line)), line[:, i]) for i in (0, 1)], axis=1)
     drawn = np.zeros(picture.shape[:2], np.uint8)
-    line = np.round(points[list(INNER_UPPER), :2] * 16).astype(np.int32)
-    cv2.polylines(drawn, [line], False, 255, 1, cv2.LINE_AA, 4)
-    sigma = max(0.7, SEAM_PX * unit)
+    # Deepest in the middle of each half, gone at the corners.
+    for share, (start, end) in zip(ends[1:] / ends[-1], pairwise(way), strict=True):
+        level = round(255 * min(1.0, 6 * min(share, 1 - share)))
+        both = np.round(np.stack([start, end]) * 16).astype(np.int32)
+        cv2.polylines(drawn, [both], False, level, 1, cv2.LINE_AA, 4)
+    sigma = max(0.6, SEAM_PX * unit)
     soft = cv2.GaussianBlur(drawn.astype(np.float32) / 255, (0, 0), sigma)
-    soft *= SEAM_DARK / max(1e-6, float(soft.max()))
-    multiply_light(picture, (-2.2 * soft).astype(np.float32))
+    wide = cv2.GaussianBlur(drawn.astype(np.float32) / 255, (0, 0), 3 * sigma)
+    dark = soft / max(1e-6, float(soft.max())) + 0.35 * wide / max(1e-6, float(wide.max()))
+    multiply_light(picture, (-SEAM_DARK * dark).astype(np.float32))

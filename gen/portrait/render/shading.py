@@ -38,6 +38,7 @@ AMBIENT = (0.40, 0.75)  # of full light, at least and at most
 SHAPES_GAIN, WRINKLES_GAIN = 0.75, 1.0
 DARKEST, BRIGHTEST = 0.75, 0.40  # natural logarithms that the ratio nears and never passes
 LIPS_SHARE = 0.25  # of the ratio on the lips
+LEAST_SHARE = 0.08  # of the usual area, below which a triangle is a sliver and left out
 HAIRLINE, LIP_FADE = 1.4, 0.5  # units over which the ratio fades in
 OUTER_LIPS = (
     61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146,
@@ -93,7 +94,7 @@ class Chart:
     def drawn_at(self, points: Floats, size: tuple[int, int]) -> Floats:
         """(H, W, 2) chart x, y for each pixel of a view in which the landmarks lie at points."""
         sheet = np.full((*size, 2), -1e4, dtype=np.float32)
-        fill_map(points, self.places, self.triangles, sheet)
+        fill_map(points, self.places, whole(self.triangles, points, self.places), sheet)
         return sheet
 
     def unwrapped(self, picture: Picture, points: Floats) -> Picture:
@@ -102,7 +103,7 @@ class Chart:
 
         sheet = np.full((self.size[1], self.size[0], 2), -1e4, dtype=np.float32)
         flat = np.ascontiguousarray(points[:, :2], dtype=np.float32)
-        fill_map(self.places, flat, self.triangles, sheet)
+        fill_map(self.places, flat, whole(self.triangles, self.places, flat), sheet)
         return np.asarray(cv2.remap(picture, sheet, None, cv2.INTER_LINEAR), dtype=np.uint8)
 
     def _weight(self) -> Floats:
@@ -319,10 +320,23 @@ def closed(triangles: Indices) -> Indices:
 
 def facing(triangles: Indices, places: Floats) -> Indices:
     """Triangles turned so that their area at places (V, 2) is positive."""
-    a, b, c = (places[triangles[:, i], :2] for i in range(3))
-    area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-    turned = np.where((area < 0)[:, None], triangles[:, [0, 2, 1]], triangles)
+    turned = np.where((_areas(triangles, places) < 0)[:, None], triangles[:, [0, 2, 1]], triangles)
     return np.ascontiguousarray(turned, dtype=np.int32)
+
+
+def whole(triangles: Indices, places: Floats, sources: Floats) -> Indices:
+    """Triangles that are not squeezed to slivers at places against the others, nor turned over."""
+    here, there = _areas(triangles, places), _areas(triangles, sources)
+    usual = np.median(here / np.maximum(np.abs(there), 1e-3))
+    kept = (here > LEAST_SHARE * usual * np.abs(there)) & (here > 0.1)
+    return np.ascontiguousarray(triangles[kept])
+
+
+def _areas(triangles: Indices, places: Floats) -> Floats:
+    """(F,) twice the area, positive where counter-clockwise on paper with y down."""
+    a, b, c = (places[triangles[:, i], :2] for i in range(3))
+    area: Floats = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    return area
 
 
 def _both_sides(coded: NDArray[np.int8], shapes: NDArray[np.uint8]) -> Floats:
