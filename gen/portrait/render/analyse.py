@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from affetto.clip import Picture
 from affetto.errors import BadInput
 from affetto.gen.portrait.render.doctor import examine
+from affetto.gen.portrait.render.lips import sealed
 from affetto.gen.portrait.render.neutral import neutralise
 from affetto.gen.portrait.render.plate import cut_out, inpaint_plate
 from affetto.gen.portrait.render.portrait import (
@@ -16,6 +17,7 @@ from affetto.gen.portrait.render.portrait import (
     Portrait,
     resized,
 )
+from affetto.gen.portrait.render.topology import layered, mesh_triangles
 from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit, load_basis
 from affetto.recognizers.face.blaze import FaceBox
 from affetto.recognizers.face.detector import FaceDetector
@@ -59,6 +61,7 @@ def analyse(
     fitted = fit(mesh.points, basis)
     notices = examine(picture, faces, mesh, fitted)
     neutral, points = neutralise(work, mesh, fitted)
+    points = layered(sealed(neutral, points))
     oval = mesh.points[list(OVAL), :2]
     matte = cut_out(work, oval)
     return Portrait(
@@ -69,8 +72,8 @@ def analyse(
         mesh=mesh,
         fit=fitted,
         points=points,
-        triangles=basis.triangles.astype(np.int32),
-        deltas_px=deltas_in_pixels(basis, fitted),
+        triangles=mesh_triangles(basis.neutral),
+        deltas_px=layered(deltas_in_pixels(basis, fitted)),
         matte=matte,
         plate=inpaint_plate(work, matte),
         notices=tuple(notices),

@@ -120,6 +120,7 @@ def paint_eye(
                 lighter = other[0] + other[1] + other[2] - base[0] - base[1] - base[2]
                 if lighter > 0:
                     weight *= 1 - moved_up
+                weight *= 1 - 0.7 * shut
                 for c in range(3):
                     base[c] += weight * (other[c] - base[c])
             over = _ramp(upper - y + 0.5)
@@ -153,7 +154,7 @@ def paint_eye(
                     base[c] += over * (other[c] - base[c])
             if shut > 0:
                 away = (y - upper) / (0.45 * lash + 0.5)
-                dark = 1 - 0.4 * shut * np.exp(-away * away)
+                dark = 1 - 0.25 * shut * np.exp(-away * away)
                 for c in range(3):
                     base[c] *= dark
             # Corners: nothing may end abruptly.

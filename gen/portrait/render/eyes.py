@@ -7,6 +7,7 @@ lid. A lid's way is measured on the photo: 1 is shut on every face.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +49,11 @@ FOLLOWING = 0.75  # of the iris's way up or down that the upper lid goes along
 EYEBALL = 2.0  # radius in iris radii
 GAZE_LIMIT_DEG = (28.0, 22.0)
 LOOK_DEG = 25.0  # what eyeLook... at 1 adds to the gaze
+IRIS_SPREAD = 1.04  # the disc against the circle that was measured
 LASH = 0.028  # eye-corner distances: how far lashes reach from the edge
 CREASE = 0.02  # the fold's own height, kept from stretching
-LID_TONE = 0.97  # of the skin below the brow
+WHITE_SPREAD = 55.0  # levels that the white of an eye may differ from its brighter half
+LID_TONE = 0.94  # of the skin below the brow
 SHADE = 0.18  # of the upper lid on the eyeball
 
 
@@ -158,8 +161,8 @@ class EyePainter:
         iris = self.portrait.irises[side]
         gaze = self.gaze_px(row, side)
         numbers = np.asarray(
-            [max(1.5, LASH * self.unit), CREASE * self.unit, *gaze, *(iris[:2] - corner), iris[2],
-             np.clip(2 * shut - 1, 0, 1), SHADE], dtype=np.float32,
+            [max(1.5, LASH * self.unit), CREASE * self.unit, *gaze, *(iris[:2] - corner),
+             IRIS_SPREAD * iris[2], np.clip(2 * shut - 1, 0, 1), SHADE], dtype=np.float32,
         )  # fmt: skip
         # From the eye's box to the frame: the head's turn at four places round the eye.
         depth = float(rest[upper, 2].mean())
@@ -199,6 +202,10 @@ class EyePainter:
         lash = max(1.5, LASH * self.unit)
         seen = _eroded(opened, 0.6 * lash, 1.0)
         sclera = (seen > 0) & (distance > 1.18 * radius)
+        light = box.astype(np.float32).mean(axis=-1)
+        if sclera.any():  # neither lashes nor the corner's flesh
+            white = np.median(box[sclera & (light >= np.percentile(light[sclera], 60))], axis=0)
+            sclera &= np.abs(box - white).max(axis=-1) < WHITE_SPREAD
         ball = _inpainted(box, sclera)
         iris = _whole_iris(
             box, (seen > 0) & (distance < 1.25 * radius), (x - low[0], y - low[1]), radius
@@ -262,7 +269,7 @@ def _inpainted(box: Bytes, known: NDArray[np.bool_]) -> Bytes:
         return np.broadcast_to(white, box.shape).astype(np.uint8)
     weights = known.astype(np.float32)[..., None]
     filled = np.zeros(box.shape, dtype=np.float32)
-    total = np.zeros(box.shape[:2] + (1,), dtype=np.float32)
+    total = np.zeros((*box.shape[:2], 1), dtype=np.float32)
     for sigma, trust in ((1.5, 1.0), (4.0, 1e-2), (12.0, 1e-4), (40.0, 1e-6)):
         blurred = cv2.GaussianBlur(box * weights, (0, 0), sigma)
         share = cv2.GaussianBlur(weights, (0, 0), sigma)[..., None]
@@ -287,7 +294,7 @@ def _whole_iris(
     ring_means = np.zeros(box.shape, dtype=np.float32)
     steps = np.linspace(0, 1.3 * radius, 9)
     means = []
-    for near, far in zip(steps[:-1], steps[1:], strict=True):
+    for near, far in pairwise(steps):
         here = known & (distance >= near) & (distance < far)
         means.append(box[here].mean(axis=0) if here.sum() > 2 else [np.nan] * 3)
     table = np.asarray(means, dtype=np.float32)

@@ -84,12 +84,24 @@ def inpaint_plate(picture: Picture, matte: Bytes) -> Picture:
     return np.where((matte > 0)[..., None], filled, picture)
 
 
-def foreground(picture: Picture, matte: Bytes, plate: Picture) -> Picture:
-    """(S, S, 3) the person's own colours at a soft edge, so that matte over plate is the photo."""
-    share = matte[..., None].astype(np.float32) / 255
-    own = (picture - (1 - share) * plate) / np.maximum(share, 0.25)
-    edge = ((matte > 0) & (matte < 255))[..., None]
-    return np.where(edge, np.clip(np.round(own), 0, 255).astype(np.uint8), picture)
+def foreground(picture: Picture, matte: Bytes, plate: Picture) -> Bytes:
+    """The person as a layer whose colours are already multiplied by its opacity.
+
+    Where the matte is soft, opacity is raised to the least with which the layer over the plate can
+    give the picture again, so that a hair the matte took for background is not lost.
+
+    Returns:
+        (S, S, 4) uint8; laid over the plate it is the picture to within rounding.
+    """
+    photo, behind = picture.astype(np.float32), plate.astype(np.float32)
+    darker = (behind - photo) / np.maximum(behind, 1)
+    lighter = (photo - behind) / np.maximum(255 - behind, 1)
+    needed = np.maximum(darker, lighter).max(axis=-1)
+    share = np.where(matte > 0, np.maximum(matte / np.float32(255), needed), 0)
+    opacity = np.ceil(255 * np.clip(share, 0, 1)).astype(np.uint8)
+    own = photo - (1 - opacity[..., None].astype(np.float32) / 255) * behind
+    colours = np.clip(np.round(own), 0, opacity[..., None])
+    return np.ascontiguousarray(np.dstack([colours, opacity]).astype(np.uint8))
 
 
 def _seeds(oval: Floats) -> Bytes:

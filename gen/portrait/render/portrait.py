@@ -80,8 +80,7 @@ class Portrait:
     @property
     def eye_distance_px(self) -> float:
         """Between the outer corners of the eyes, as if seen from the front."""
-        right, left = (self.points[corner] for corner in OUTER_CORNERS)
-        return float(np.linalg.norm(left - right))
+        return eye_distance(self.points)
 
     def at(self, size: int) -> "Portrait":
         """The same portrait worked at another size; detail comes from the photo itself."""
@@ -106,13 +105,28 @@ class Portrait:
             picture=picture,
             neutral=neutral,
             mesh=replace(self.mesh, points=(self.mesh.points * scale).astype(np.float32)),
-            fit=replace(self.fit, scale=self.fit.scale * scale),
+            fit=replace(
+                self.fit, scale=self.fit.scale * scale, shift=self.fit.shift * np.float32(scale)
+            ),
             points=(self.points * scale).astype(np.float32),
             deltas_px=(self.deltas_px * scale).astype(np.float32),
             matte=matte,
             plate=inpaint_plate(picture, matte),
             irises=(self.irises * scale).astype(np.float32),
         )
+
+
+def eye_distance(points: Floats) -> float:
+    """Between the outer corners of the eyes of mesh points (468 or more, 3), in their unit."""
+    right, left = (points[corner] for corner in OUTER_CORNERS)
+    return float(np.linalg.norm(left - right))
+
+
+def face_down(points: Floats) -> Floats:
+    """(2,) unit vector down the face in the picture."""
+    right, left = (points[corner, :2] for corner in OUTER_CORNERS)
+    across = (left - right) / np.linalg.norm(left - right)
+    return np.asarray([-across[1], across[0]], dtype=np.float32)
 
 
 def resized(picture: Picture, size: int) -> Picture:

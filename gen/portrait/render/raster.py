@@ -24,17 +24,19 @@ def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats)
     Args:
         places: (V, 2) x, y of the corners in the sheet.
         sources: (V, 2) the x, y they show.
-        triangles: (F, 3), farthest first; those that turn their back are left out.
+        triangles: (F, 3), farthest first; those that turn their back lie below all others.
         sheet: (H, W, 2) written in place.
     """
     height, width = sheet.shape[0], sheet.shape[1]
-    for f in range(triangles.shape[0]):
+    count = triangles.shape[0]
+    for step in range(2 * count):
+        f = step % count
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
         ax, ay = places[a, 0], places[a, 1]
         bx, by = places[b, 0] - ax, places[b, 1] - ay
         cx, cy = places[c, 0] - ax, places[c, 1] - ay
         area = bx * cy - by * cx
-        if area < MIN_AREA:
+        if (area > 0) != (step >= count) or abs(area) < MIN_AREA:
             continue
         top = max(0, int(np.ceil(min(0.0, by, cy) + ay - DILATION)))
         low = min(height - 1, int(np.floor(max(0.0, by, cy) + ay + DILATION)))
@@ -134,17 +136,18 @@ def unfold(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def lay_over(layer: Bytes, below: Bytes, result: Bytes) -> None:
-    """Write layer (H, W, 4: colour, opacity) over below (H, W, 3) into result (H, W, 3)."""
+    """Write a layer over another picture.
+
+    Args:
+        layer: (H, W, 4) colours multiplied by their opacity, then the opacity.
+        below: (H, W, 3).
+        result: (H, W, 3), written in place.
+    """
     for y in range(layer.shape[0]):
         for x in range(layer.shape[1]):
-            opacity = np.uint32(layer[y, x, 3])
-            if opacity == 255:
-                for c in range(3):
-                    result[y, x, c] = layer[y, x, c]
-            elif opacity == 0:
-                for c in range(3):
-                    result[y, x, c] = below[y, x, c]
-            else:
-                for c in range(3):
-                    mixed = layer[y, x, c] * opacity + below[y, x, c] * (255 - opacity)
-                    result[y, x, c] = (mixed + 127) // 255
+            through = np.uint32(255 - layer[y, x, 3])
+            for c in range(3):
+                seen = np.uint32(layer[y, x, c])
+                if through > 0:
+                    seen += (below[y, x, c] * through + 127) // 255
+                result[y, x, c] = min(seen, np.uint32(255))

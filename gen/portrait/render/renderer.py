@@ -50,9 +50,7 @@ class Renderer:
         self.eyes = EyePainter(work, self.warp)
         self.shading = ShadingMaps(work)
         self.mouth = MouthPainter(work)
-        self.head = np.ascontiguousarray(
-            np.dstack([foreground(work.neutral, work.matte, work.plate), work.matte])
-        )
+        self.head = foreground(work.neutral, work.matte, work.plate)
         left, top, right, bottom = self._moving_box()
         self.corner = (left, top)
         self.window = (slice(top, bottom), slice(left, right))

@@ -5,12 +5,21 @@ mesh carries blendshapes and a 2.5-D turn, rings round it fade out to hair, neck
 Letters: V vertices (468 of the face, then the rings), F triangles.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from affetto.blendshapes import NUM_BLENDSHAPES
 from affetto.gen.portrait.render.lips import LipGap
-from affetto.gen.portrait.render.portrait import OUTER_CORNERS, OVAL, Portrait
+from affetto.gen.portrait.render.portrait import (
+    INNER_LOWER,
+    INNER_UPPER,
+    OUTER_CORNERS,
+    OVAL,
+    Portrait,
+    face_down,
+)
 from affetto.gen.portrait.render.raster import fill_map, unfold
 from affetto.motion import PLACE
 
@@ -39,9 +48,8 @@ class HeadWarp:
         points = portrait.points
         self.portrait, self.unit = portrait, portrait.eye_distance_px
         right, left = (points[corner] for corner in OUTER_CORNERS)
-        across = (left - right)[:2] / np.linalg.norm((left - right)[:2])
-        self.down = np.asarray([-across[1], across[0]], dtype=np.float32)
-        self.lips = LipGap(portrait, self.down)
+        self.down = face_down(points)
+        self.lips = LipGap(portrait)
         self.deltas = np.ascontiguousarray(portrait.deltas_px.reshape(NUM_BLENDSHAPES, -1))
         outline = points[list(OVAL)]
         chin, brow = outline[18, :2] @ self.down, outline[0, :2] @ self.down
@@ -66,7 +74,7 @@ class HeadWarp:
     @property
     def turned_deg(self) -> float:
         """The photo's own yaw."""
-        return float(self.portrait.fit.pose[1])
+        return self.portrait.fit.angles[1]
 
     def shaped(self, row: Floats) -> Floats:
         """(468, 3) the face with the row's expression, lips held, not yet turned."""
@@ -90,6 +98,7 @@ class HeadWarp:
         rings = self.rest[NUM_FACE:] + self.follow @ change
         moved = self.turned(np.concatenate([shaped, rings]), row, self.hold)
         unfold(moved[:, :2], self.rest[:, :2], self.triangles, self.starts, self.neighbours)
+        self.lips.seal(moved, row)
         return moved
 
     def fill(self, places: Floats, sheet: Floats, corner: tuple[int, int]) -> None:
@@ -147,7 +156,7 @@ class HeadWarp:
         strips = [np.asarray(OVAL)]
         strips += [NUM_FACE + count * ring + np.arange(count) for ring in range(len(RINGS) + 1)]
         quads = []
-        for inner, outer in zip(strips[:-1], strips[1:], strict=True):
+        for inner, outer in pairwise(strips):
             i, o = np.roll(inner, -1), np.roll(outer, -1)
             quads += [np.stack([inner, outer, o], axis=1), np.stack([inner, o, i], axis=1)]
         ring_part = np.concatenate(quads[::-1])
@@ -158,7 +167,16 @@ class HeadWarp:
         area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
         # Counter-clockwise on paper at rest; what was flat in the photo stays out.
         triangles = np.where((area < 0)[:, None], triangles[:, [0, 2, 1]], triangles)
-        return np.ascontiguousarray(triangles[np.abs(area) > 1e-3], dtype=np.int32)
+        triangles = triangles[np.abs(area) > 1e-3]
+        # Behind the lips: nothing at rest, the seam's own colour where the mouth opens.
+        upper, lower = np.asarray(INNER_UPPER), np.asarray(INNER_LOWER)
+        hole = np.concatenate(
+            [
+                np.stack([upper[:-1], upper[1:], lower[1:]], axis=1),
+                np.stack([upper[:-1], lower[1:], lower[:-1]], axis=1),
+            ]
+        )
+        return np.ascontiguousarray(np.concatenate([hole, triangles]), dtype=np.int32)
 
 
 def _follow(count: int) -> Floats:
