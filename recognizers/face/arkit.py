@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.blendshapes import NUM_BLENDSHAPES
+from affetto.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -31,6 +31,12 @@ RIGID = (
     33, 133, 362, 263, 168, 6, 197, 195, 5, 4, 10, 151, 9, 8, 109, 338, 67, 297, 54, 284, 103, 332,
     21, 251, 162, 389, 127, 356, 234, 454, 2, 94,
 )  # fmt: skip
+# Not to be told from the skin's points, or better told from the irises.
+UNSEEN = tuple(
+    place
+    for place, name in enumerate(BLENDSHAPES)
+    if name.startswith("eyeLook") or name in ("tongueOut", "jawForward")
+)
 ROUNDS = 4
 DEPTH_WEIGHT = 0.3  # the net guesses depth
 EXPRESSION_RIDGE = 0.6  # of coefficients, in squared head units times points
@@ -42,7 +48,7 @@ class ArkitBasis:
     """The shapes in the ICT head's units (an eye corner lies about 4.5 from the middle).
 
     Attributes:
-        neutral: (M, 3).
+        neutral: (M, 3) as the mesh net sees neutral people on average.
         deltas: (52, M, 3) what each shape at 1 adds.
         identity: (K, M, 3) what each mode of identity at 1 adds.
         triangles: (F, 3) int32, eyes and mouth left open.
@@ -148,6 +154,7 @@ class _Solver:
         self.root = np.linalg.cholesky(self.rows @ self.rows.T + np.diag(ridge))
         low, high = np.full(len(free), -4.0), np.full(len(free), 4.0)
         low[:NUM_BLENDSHAPES], high[:NUM_BLENDSHAPES] = 0.0, 1.0
+        high[list(UNSEEN)] = 1e-6
         self.bounds = (low, high)
 
     def solve(self, wanted: Doubles) -> tuple[Doubles, Doubles]:

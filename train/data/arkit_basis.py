@@ -17,9 +17,19 @@ from numpy.typing import NDArray
 
 from affetto.blendshapes import BLENDSHAPES
 from affetto.clip import Picture
-from affetto.recognizers.face.arkit import BASIS_FILE, INNER_LOWER, INNER_UPPER, LIDS
+from affetto.recognizers.face.arkit import (
+    BASIS_FILE,
+    IDENTITY_RIDGE,
+    INNER_LOWER,
+    INNER_UPPER,
+    LIDS,
+    RIGID,
+    load_basis,
+    similarity,
+)
 from affetto.recognizers.face.detector import FaceDetector
 from affetto.recognizers.face.mesh import NUM_MESH_POINTS, FaceMesh
+from affetto.recognizers.face.picture import read_picture
 from affetto.train.data.portrait_assets import IctHead, View, draw, load_head, vertex_normals
 
 Floats = NDArray[np.float64]
@@ -28,6 +38,8 @@ FRAME = (-14.0, 14.0, -18.0, 18.0)  # left, right, bottom, top of the drawing in
 PIXELS_A_UNIT = 24.0
 JAW_OPEN = 0.5
 NUM_MODES = 20  # of identity
+# Synthetic people who look neutral; only their mean difference from the head is kept.
+NEUTRAL = ("flux_m0001", "flux_m0056", "flux_w0010", "flux_w0077", "flux_w0140")
 COLOURS = {
     "M_Face": (205, 160, 140), "M_BackHead": (205, 160, 140), "M_ScleraLeft": (235, 235, 235),
     "M_ScleraRight": (235, 235, 235), "M_IrisLeft": (60, 45, 40), "M_IrisRight": (60, 45, 40),
@@ -39,15 +51,54 @@ BROW = (70, 50, 45)
 
 def main() -> None:
     """Write the file beside `affetto.recognizers.face.arkit`."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import load_file, save_file
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--neutral", nargs="*", default=NEUTRAL, help="photos in DATA/portraits")
     given = parser.parse_args()
     path = given.data / "ict_face" / "ict_face_arkit.npz"
     with np.load(path) as data:
         modes = data["identity_delta"][:NUM_MODES].astype(np.float64)
     save_file(basis(load_head(path), modes), BASIS_FILE)
+    photos = [given.data / "portraits" / f"{name}.jpg" for name in given.neutral]
+    tables = load_file(BASIS_FILE)
+    tables["neutral"] = (tables["neutral"] + offset(photos)).astype(np.float16)
+    save_file(tables, BASIS_FILE)
+
+
+def offset(photos: Sequence[Path]) -> NDArray[np.float32]:
+    """(M, 3) where the mesh net sees neutral people's points, less where the head has them.
+
+    What the modes of identity explain is left out of each photo's difference.
+    """
+    shapes, detector, mesh = load_basis(), FaceDetector(), FaceMesh()
+    modes = shapes.identity.reshape(len(shapes.identity), -1).astype(np.float64)
+    rigid, found = list(RIGID), []
+    for photo in photos:
+        picture = read_picture(photo)
+        seen = mesh.read(picture, detector.detect(picture)[0]).points[:NUM_MESH_POINTS]
+        scale, turn, shift = similarity(
+            shapes.neutral[rigid].astype(float), seen[rigid].astype(float)
+        )
+        rest = ((seen - shift) @ turn / scale - shapes.neutral).ravel()
+        weights = np.linalg.solve(
+            modes @ modes.T + IDENTITY_RIDGE * np.eye(len(modes)), modes @ rest
+        )
+        found.append((rest - weights @ modes).reshape(-1, 3))
+    mean = np.mean(found, axis=0)
+    mirrored = mean[counterparts(shapes.neutral)] * (-1.0, 1.0, 1.0)
+    return ((mean + mirrored) / 2).astype(np.float32)
+
+
+def counterparts(neutral: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(M,) which point lies where each point's mirror image does, each taken once."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.spatial.distance import cdist
+
+    flipped = neutral * np.asarray([-1.0, 1.0, 1.0])
+    taken: NDArray[np.int64] = linear_sum_assignment(cdist(flipped, neutral))[1]
+    return taken
 
 
 def basis(head: IctHead, modes: Floats) -> dict[str, NDArray[np.generic]]:
