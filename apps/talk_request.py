@@ -87,10 +87,11 @@ def notices(
             f"The motion was read from {job.motion_in.name}: --emotion had no say in it, it is "
             "only what the film is compared with."
         )
-    if not all(weights.commercial for weights in models.weights):
+    unclear = [weights.name for weights in models.weights if not weights.commercial]
+    if unclear:
         told.append(
-            "Some of the weights learned from data that are not cleared for commercial use; "
-            "--weights clean uses only data that are."
+            f"Weights {', '.join(unclear)} learned from data that are not cleared for commercial "
+            "use."
         )
     return tuple(told)
 

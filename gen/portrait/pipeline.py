@@ -115,7 +115,7 @@ def listen(wav: Wav, *, models: Models, text: str | None = None) -> Heard:
         text: the words, where known; they place the phones better than listening alone.
     """
     phones = align_text(wav, text) if text else hear_phones(wav)
-    conditions = speech_conditions(wav, phones, recognizer=models.speech)
+    conditions = speech_conditions(wav)
     return Heard(conditions, phones, len(wav) / SPEECH_HZ)
 
 
