@@ -156,4 +156,4 @@ def test_shipped_bank_is_the_one_the_card_speaks_of():
     assert torch.equal(logits.argmax(dim=-1), torch.arange(11))
     assert (vad - torch.from_numpy(ANCHORS)).abs().max() < 0.15
     golden = condition.vector[1, :4].numpy()
-    np.testing.assert_allclose(golden, [0.32494, -0.51390, 0.33019, 0.73080], atol=1e-4)
+    np.testing.assert_allclose(golden, [0.21283, -0.50796, 0.36260, 0.73523], atol=1e-4)
