@@ -1,0 +1,51 @@
+"""What comes last, over whatever made the motion, and is absolute: closures, blinks, bounds.
+
+Each frame depends on itself, its time and the seed alone, so windows finished one by one are what
+the whole finished at once is.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from affetto.blendshapes import NUM_BLENDSHAPES
+from affetto.conditioning.phones import SpokenPhone
+from affetto.gen.portrait.motion.blinks import blink_times, lid_course
+from affetto.gen.portrait.motion.coarticulation import lay_over
+from affetto.motion import PLACE, Motion
+
+NO_BLINKS = "none"
+
+
+def finish(
+    motion: Motion,
+    phones: Sequence[SpokenPhone],
+    *,
+    first_frame: int = 0,
+    duration_s: float | None = None,
+    seed: int | None = None,
+    blinks_per_minute: float | None = None,
+) -> Motion:
+    """Shut the lips for p b m, put the lower lip to the teeth for f v, keep to the bounds.
+
+    Args:
+        motion: the whole or a window of it.
+        phones: of the whole speech.
+        first_frame: number of the window's first frame.
+        duration_s: of the whole, where blinks are made; by default the window's end.
+        seed: makes blinks anew from it instead of the motion's own; None keeps those.
+        blinks_per_minute: of new blinks; None is a natural rate.
+    """
+    values = motion.values.astype(np.float64)
+    times = (first_frame + np.arange(len(values))) / motion.fps
+    values = lay_over(values, phones, times)
+    if seed is not None:
+        length = duration_s if duration_s is not None else float(times[-1]) + 1.0 / motion.fps
+        when = blink_times(
+            length, rng=np.random.default_rng([seed, 3]), per_minute=blinks_per_minute
+        )
+        lids = lid_course(when, times, rng=np.random.default_rng([seed, 4]))
+        for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+            values[:, PLACE[name]] = lids
+    values[:, :NUM_BLENDSHAPES] = np.clip(values[:, :NUM_BLENDSHAPES], 0.0, 1.0)
+    return Motion(values.astype(np.float32), motion.fps)
