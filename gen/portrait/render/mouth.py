@@ -22,14 +22,15 @@ LOOP = (*INNER_UPPER, *INNER_LOWER[-2:0:-1])
 SMALLEST_GAP_PX = 0.7
 EDGE_PX = 0.55  # one sigma of the lips' edge
 PAD = 3
-CAVITY_NEAR, CAVITY_DEEP = (0.30, 0.11, 0.10), (0.075, 0.02, 0.02)  # of full light
+CAVITY_NEAR, CAVITY_DEEP = (0.42, 0.17, 0.16), (0.13, 0.035, 0.035)  # of full light
 DEEP_UNITS = 2.2  # an opening at which the cavity is as dark as it gets
-UPPER_LIP_SHADE, SHADE_UNITS = 0.62, 0.42  # what the upper lip takes of light, and how far down
-LOWER_LIP_SHADE = 0.25
-CORNER_SHARE, CORNER_LIGHT = 0.24, 0.30  # of the mouth's width, darker towards its corners
+UPPER_LIP_SHADE, SHADE_UNITS = 0.50, 0.30  # what the upper lip takes of light, and how far down
+LOWER_LIP_SHADE = 0.18
+CORNER_SHARE, CORNER_LIGHT = 0.24, 0.42  # of the mouth's width, darker towards its corners
 ROUNDED = 0.55  # light that rounded lips take
+SHADE_TINT = np.asarray([0.85, 1.05, 1.10], dtype=np.float32)  # light between lips is red
 LOWER_TEETH_LIGHT = 0.80
-TONGUE_REST, TONGUE_OUT = 0.75, 1.35  # units: how deep it lies, how far tongueOut lifts it
+TONGUE_REST, TONGUE_OUT = 0.15, 1.0  # units: how deep it lies, how far tongueOut lifts it
 
 
 class MouthPainter:
@@ -98,14 +99,14 @@ class MouthPainter:
         tongue = _drawn(self.set.tongue, skull, jaw + depth.unit_down * lift, low, size)
         lower = _drawn(self.set.lower, skull, jaw, low, size)
         upper = _drawn(self.set.upper, skull, np.zeros(2), low, size)
-        layers = [(tongue, 0.55 + 0.45 * out), (lower, LOWER_TEETH_LIGHT * rounded), (upper, 1.0)]
+        layers = [(tongue, 0.80 + 0.20 * out), (lower, LOWER_TEETH_LIGHT * rounded), (upper, 0.35 + 0.65 * rounded)]
         if out > 0.3:  # between the teeth, over the lower ones
             layers = [layers[1], layers[0], layers[2]] if out < 0.7 else [*layers[1:], layers[0]]
         for layer, lit in layers:
             inside *= 1 - layer[..., 3:] / 255
             inside += lit * layer[..., :3]
         shade = depth.shade * (0.62 + 0.38 * rounded)
-        inside *= shade[..., None]
+        inside *= shade[..., None] ** SHADE_TINT
         return inside
 
     def _mask(self, loop: Floats, size: tuple[int, int]) -> Floats:
@@ -160,7 +161,7 @@ class _Depth:
         edge = np.clip(np.minimum(share, 1 - share) / CORNER_SHARE, 0, 1)
         shade *= CORNER_LIGHT + (1 - CORNER_LIGHT) * edge * edge * (3 - 2 * edge)
         # A narrow slit lets little light in.
-        shade *= 0.72 + 0.28 * min(1.0, widest / (1.1 * unit_px))
+        shade *= 0.8 + 0.2 * min(1.0, widest / (0.8 * unit_px))
         self.shade = shade.astype(np.float32)
 
 

@@ -34,10 +34,11 @@ FINER = 3  # wrinkles' chart pixels in one of the normals'
 GAMMA = 2.2
 DEFAULT_LIGHT = (0.0, 0.45, 0.89)  # from above the viewer; x right, y up, z to the viewer
 LIGHT_TRUST = 0.6  # of the fitted light against the default one
-AMBIENT = (0.40, 0.75)  # of full light, at least and at most
+AMBIENT = (0.35, 0.60)  # of full light, at least and at most
 SHAPES_GAIN, WRINKLES_GAIN = 0.75, 1.0
 DARKEST, BRIGHTEST = 0.75, 0.40  # natural logarithms that the ratio nears and never passes
 LIPS_SHARE = 0.25  # of the ratio on the lips
+SHADOW_RED = 0.8  # light that goes through skin is red, so red keeps more of a shadow's light
 LEAST_SHARE = 0.08  # of the usual area, below which a triangle is a sliver and left out
 HAIRLINE, LIP_FADE = 1.4, 0.5  # units over which the ratio fades in
 OUTER_LIPS = (
@@ -245,7 +246,7 @@ class ShadingMaps:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def multiply_light(part: Picture, log_ratio: Floats) -> None:
-    """Multiply linear light by exp(log_ratio) (H, W); highlights bend, hue stays.
+    """Multiply linear light by exp(log_ratio) (H, W); highlights bend, shadows on skin are warm.
 
     Values are taken as display^2.2, in which a factor of light is a factor of the value.
     """
@@ -259,7 +260,9 @@ def multiply_light(part: Picture, log_ratio: Floats) -> None:
             most = max(part[y, x, 0], part[y, x, 1], part[y, x, 2]) / 255.0
             if factor > 1.0:  # the nearer to white, the less is added
                 factor = 1.0 + (factor - 1.0) * (1.0 - most * most)
-            for c in range(3):
+            red = factor if factor > 1.0 else factor**SHADOW_RED
+            part[y, x, 0] = np.uint8(min(255.0, part[y, x, 0] * red + 0.5))
+            for c in range(1, 3):
                 part[y, x, c] = np.uint8(min(255.0, part[y, x, c] * factor + 0.5))
 
 

@@ -31,7 +31,7 @@ MARGIN = 3
 UPPER_DROP, LOWER_LIFT = 0.35, 0.10  # units: teeth show in speech more than the head's own lips let
 EYE_WHITE_SHARE = 0.92  # of the eye's white, as bright as teeth in full light
 SKIN_LIMIT = 1.45  # of the skin's brightness, which teeth do not pass
-SHARP_SLOPE = 0.55  # of full contrast per pixel: an edge that is as sharp as it gets
+SOFTER = 0.55  # of the blur of the photo's sharpest edges: those are hair and lashes, not teeth
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def fitted_mouth(portrait: Portrait) -> MouthSet:
     drawn = DRAWN_JAW * tables["jaw"][JAW.index("jawOpen")]
     white, sigma = _teeth_white(portrait), _softness(portrait)
     # Sprites are darker than their full light.
-    light = np.clip(white / 0.93, 0, 1.05).astype(np.float32)
+    light = np.clip(white / 0.82, 0, 1.15).astype(np.float32)
     up, down = np.asarray([0, UPPER_DROP, 0]), drawn - [0, LOWER_LIFT, 0]
     return MouthSet(
         upper=_coloured(posed("teeth_upper", up), light, sigma),
@@ -169,13 +169,13 @@ def _teeth_white(portrait: Portrait) -> Floats:
     skin = np.median(cheeks, axis=0)
     whites = np.concatenate([_inside(picture, points[list(loop)]) for loop in EYES])
     brightness = whites.mean(axis=1)
-    usual = np.clip(skin.mean() * 1.3, 0, 0.9) * np.asarray([1.0, 0.97, 0.91])
+    usual = np.clip(skin.mean() * 1.3, 0, 0.9) * np.asarray([1.03, 0.98, 0.89])
     if len(whites) < 20:
         return usual.astype(np.float32)
     plain = whites[(brightness >= np.quantile(brightness, 0.75))]
     seen = np.median(plain, axis=0)
     # A little yellower than the eye, never far from what the skin's light allows.
-    white = EYE_WHITE_SHARE * (0.6 * seen + 0.4 * seen.mean()) * np.asarray([1.03, 1.0, 0.93])
+    white = EYE_WHITE_SHARE * (0.6 * seen + 0.4 * seen.mean()) * np.asarray([1.05, 1.0, 0.91])
     white = 0.5 * white + 0.5 * usual
     low, high = 0.9 * skin.mean(), SKIN_LIMIT * skin.mean()
     white = white * np.clip(white.mean(), low, high) / white.mean()
@@ -209,4 +209,4 @@ def _softness(portrait: Portrait) -> float:
     steepest = float(np.quantile(slopes, 0.998)) / max(contrast, 0.05)
     # The slope of an edge blurred by sigma is 1 / (sigma sqrt(2 pi)).
     sigma = 0.4 / max(steepest, 0.05)
-    return float(np.clip((max(sigma**2 - 0.7**2, 0.0)) ** 0.5, 0, 3.0))
+    return float(np.clip(SOFTER * max(sigma**2 - 0.8**2, 0.0) ** 0.5, 0, 2.5))

@@ -53,77 +53,85 @@ class Wrinkle:
 
 # The person's right side has the lower landmark numbers; its blendshapes end with Right.
 WRINKLES: tuple[Wrinkle, ...] = (
-    # The glabella's upright furrow beside the middle, and the brow's inner bulge.
+    # The upright furrow beside the glabella's middle, and the shadow under a lowered brow.
     Wrinkle(
         {"browDownRight": 1.0, "noseSneerRight": 0.15},
         (
-            Line(((9, -0.55, 1.0), (9, -0.45, 0.0), (8, -0.62, -0.1)), 0.20, 0.17, dark=0.26),
-            Line(((107, 0.25, 0.6), (55, 0.25, -0.1), (193, -0.15, 0.35)), 0.30, 0.10, dark=0.12),
+            Line(((9, -0.62, 0.35), (8, -0.50, 0.35), (8, -0.62, -0.45)), 0.15, 0.16, dark=0.50),
+            Line(((193, -0.1, 0.5), (221, 0.1, 0.1), (222, 0.0, 0.1), (223, 0.1, 0.1)),
+                 0.34, 0.0, dark=0.42),
+            Line(((107, 0.1, 0.5), (55, 0.35, 0.55), (9, -0.3, 0.0)), 0.30, 0.07, dark=0.10),
         ),
     ),
     # The root of the nose, across.
     Wrinkle(
-        {"browDownLeft": 0.3, "browDownRight": 0.3, "noseSneerLeft": 0.35, "noseSneerRight": 0.35},
-        (Line(((193, -0.1, 0.1), (168, 0.0, 0.0), (417, 0.1, 0.1)), 0.26, 0.13, dark=0.20),),
+        {"browDownLeft": 0.3, "browDownRight": 0.3, "noseSneerLeft": 0.4, "noseSneerRight": 0.4},
+        (
+            Line(((193, 0.0, 0.25), (168, 0.0, 0.0), (417, 0.0, 0.25)), 0.17, 0.12, dark=0.34),
+            Line(((193, 0.2, -0.35), (6, 0.0, 0.35), (417, -0.2, -0.35)), 0.15, 0.08, dark=0.22),
+        ),
         twosided=False,
     ),
     # Lines across the forehead, the middle of them.
     Wrinkle(
         {"browInnerUpRight": 1.0},
         (
-            Line(((66, 0.0, 1.7), (107, 0.0, 1.75), (9, 0.0, 1.35)), 0.23, 0.10, dark=0.13),
-            Line(((105, 0.4, 2.6), (107, -0.2, 2.85), (9, 0.0, 2.6)), 0.25, 0.11, dark=0.15),
-            Line(((105, 0.6, 3.8), (107, -0.2, 4.05), (9, 0.0, 3.8)), 0.26, 0.09, dark=0.11),
+            Line(((66, 0.0, 1.35), (107, 0.0, 1.45), (9, 0.3, 1.15)), 0.15, 0.11, dark=0.26),
+            Line(((105, 0.4, 2.3), (107, -0.2, 2.55), (9, 0.4, 2.3)), 0.17, 0.12, dark=0.30),
+            Line(((105, 0.6, 3.4), (107, -0.2, 3.6), (9, 0.4, 3.4)), 0.17, 0.10, dark=0.22),
         ),
     ),
     # The same towards the temple.
     Wrinkle(
         {"browOuterUpRight": 1.0},
         (
-            Line(((70, -0.2, 0.9), (63, 0.0, 1.45), (105, 0.0, 1.75), (66, 0.4, 1.75)), 0.22, 0.08),
-            Line(((70, 0.2, 2.0), (63, 0.2, 2.6), (105, 0.2, 2.85), (66, 0.5, 2.8)), 0.25, 0.09),
+            Line(((70, 0.0, 0.8), (63, 0.0, 1.2), (105, 0.0, 1.45), (66, 0.6, 1.4)),
+                 0.15, 0.09, dark=0.22),
+            Line(((70, 0.4, 1.8), (63, 0.2, 2.25), (105, 0.2, 2.5), (66, 0.7, 2.45)),
+                 0.17, 0.10, dark=0.26),
         ),
     ),
-    # The nose's sides.
+    # The nose's sides, and the crease round its wing.
     Wrinkle(
         {"noseSneerRight": 1.0},
         (
-            Line(((188, 0.0, 0.5), (122, 0.1, 0.2), (6, -0.25, 0.1)), 0.19, 0.12, dark=0.20),
-            Line(((217, 0.0, 0.5), (174, 0.1, 0.3), (197, -0.35, 0.25)), 0.19, 0.12, dark=0.20),
-            Line(((193, 0.1, -0.2), (122, 0.25, -0.6), (174, 0.1, 0.5)), 0.22, 0.09, dark=0.14),
+            Line(((188, -0.2, 0.3), (122, 0.0, 0.0), (6, -0.25, -0.1)), 0.14, 0.12, dark=0.36),
+            Line(((217, -0.2, 0.5), (174, 0.0, 0.2), (197, -0.35, 0.0)), 0.14, 0.12, dark=0.36),
+            Line(((217, 0.2, -0.3), (217, 0.5, 0.2), (197, -0.4, -0.5)), 0.14, 0.08, dark=0.22),
+            Line(((129, 0.7, 0.9), (129, 0.15, 0.55), (129, 0.15, -0.1)), 0.18, 0.12, dark=0.40),
         ),
     ),
     # From the wing of the nose to the corner of the mouth.
     Wrinkle(
         {
-            "mouthSmileRight": 0.75, "mouthUpperUpRight": 0.55, "noseSneerRight": 0.75,
-            "cheekSquintRight": 0.20, "mouthDimpleRight": 0.35, "mouthStretchRight": 0.25,
+            "mouthSmileRight": 0.75, "mouthUpperUpRight": 0.50, "noseSneerRight": 0.65,
+            "cheekSquintRight": 0.15, "mouthDimpleRight": 0.30, "mouthStretchRight": 0.30,
         },
         (
             Line(
-                ((129, -0.25, 0.35), (203, -0.55, 0.2), (206, -0.75, 0.0), (216, -0.45, 0.1),
-                 (212, -0.2, 0.5)),
-                0.36, 0.20, swell=(0.1, 0.85), dark=0.20,
+                ((129, 0.25, 0.45), (203, -0.05, 0.1), (206, -0.05, 0.0), (216, 0.05, 0.0),
+                 (212, 0.25, 0.5)),
+                0.22, 0.17, swell=(0.0, 0.7), dark=0.34,
             ),
         ),
     ),
     # Beside and under the eye.
     Wrinkle(
-        {"eyeSquintRight": 0.55, "cheekSquintRight": 0.65, "mouthSmileRight": 0.15},
+        {"eyeSquintRight": 0.55, "cheekSquintRight": 0.65, "mouthSmileRight": 0.10},
         (
-            Line(((33, -0.5, 0.15), (33, -1.1, 0.5), (33, -1.75, 0.8)), 0.14, 0.06, dark=0.11),
-            Line(((33, -0.55, -0.1), (33, -1.2, -0.1), (33, -1.9, -0.15)), 0.14, 0.06, dark=0.11),
-            Line(((33, -0.5, -0.4), (33, -1.1, -0.75), (33, -1.7, -1.1)), 0.14, 0.06, dark=0.11),
-            Line(((33, -0.1, -0.65), (25, 0.3, -0.25), (23, 0.0, -0.25), (26, 0.0, 0.0)),
-                 0.19, 0.10, swell=(0.6, 0.2), dark=0.14),
+            Line(((33, -0.45, 0.25), (33, -1.0, 0.55), (33, -1.65, 0.85)), 0.12, 0.06, dark=0.24),
+            Line(((33, -0.5, -0.05), (33, -1.1, 0.0), (33, -1.8, 0.0)), 0.12, 0.06, dark=0.26),
+            Line(((33, -0.4, -0.4), (33, -1.0, -0.65), (33, -1.6, -1.0)), 0.12, 0.06, dark=0.24),
+            Line(((33, 0.1, -0.5), (25, 0.4, -0.35), (23, 0.0, -0.35), (26, 0.0, -0.2)),
+                 0.15, 0.09, swell=(0.6, 0.2), dark=0.30),
         ),
     ),
     # From the corner of the mouth down.
     Wrinkle(
         {"mouthFrownRight": 1.0, "mouthShrugLowerRight": 0.2, "mouthStretchRight": 0.3},
         (
-            Line(((61, -0.25, 0.15), (61, -0.5, -0.6), (210, 0.4, 0.1), (210, 0.2, -0.5)),
-                 0.26, 0.13, swell=(0.6, 0.2), dark=0.22),
+            Line(((61, -0.15, 0.1), (61, -0.35, -0.5), (61, -0.55, -1.3), (210, 0.4, -0.2)),
+                 0.19, 0.13, swell=(0.5, 0.2), dark=0.42),
         ),
     ),
     # Between lower lip and chin, and the chin's own cobbles.
@@ -131,18 +139,18 @@ WRINKLES: tuple[Wrinkle, ...] = (
         {"mouthShrugLowerLeft": 0.8, "mouthFrownLeft": 0.25, "mouthFrownRight": 0.25,
          "mouthPressLeft": 0.15, "mouthPressRight": 0.15},
         (
-            Line(((182, -0.4, -0.5), (18, 0.0, -0.35), (406, 0.4, -0.5)), 0.34, 0.17,
-                 swell=(0.2, 0.7), dark=0.20),
-            Line(((194, -0.2, -1.2), (194, 0.2, -1.9)), 0.24, 0.07, dark=0.10),
-            Line(((418, 0.2, -1.2), (418, -0.2, -1.9)), 0.24, 0.07, dark=0.10),
-            Line(((200, -0.15, 0.2), (200, 0.1, -0.7)), 0.22, 0.07, dark=0.10),
+            Line(((182, -0.2, -0.25), (18, 0.0, -0.1), (406, 0.2, -0.25)), 0.28, 0.15,
+                 swell=(0.2, 0.7), dark=0.30),
+            Line(((194, 0.1, -0.9), (194, 0.4, -1.6)), 0.17, 0.07, dark=0.20),
+            Line(((418, -0.1, -0.9), (418, -0.4, -1.6)), 0.17, 0.07, dark=0.20),
+            Line(((200, -0.15, -0.2), (200, 0.1, -1.0)), 0.16, 0.07, dark=0.18),
         ),
         twosided=False,
     ),
-    # Pressed lips push the skin over the corners together.
+    # Pressed lips push the skin beside the corners together.
     Wrinkle(
         {"mouthPressRight": 0.8, "mouthDimpleRight": 0.8, "mouthStretchRight": 0.4},
-        (Line(((61, -0.55, 0.6), (61, -0.7, 0.0), (61, -0.55, -0.6)), 0.22, 0.11, dark=0.18),),
+        (Line(((61, -0.35, 0.5), (61, -0.5, 0.0), (61, -0.35, -0.55)), 0.16, 0.10, dark=0.34),),
     ),
 )  # fmt: skip
 FADING = 0.35  # of a line's length at each end
