@@ -1,5 +1,6 @@
 """The portraits that results are reported on, and those that may be tuned on; see protocols/portrait_photos.json."""
 
+import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,20 +28,39 @@ class Photo:
     smiling: bool = False
 
 
-def reporting_portraits(data: Path, package: Path | None) -> list[Photo]:
+@dataclass(frozen=True)
+class Packages:
+    """Unpacked: npm @vladmandic/face-api 1.7.15, the source archive of PyPI face_recognition 1.3.0."""
+
+    face_api: Path
+    face_recognition: Path
+
+
+def options(about: str | None) -> argparse.ArgumentParser:
+    """What all benchmarks on reporting portraits take."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--face-api", type=Path, required=True, help="npm package, unpacked")
+    parser.add_argument(
+        "--face-recognition", type=Path, required=True, help="PyPI source archive, unpacked"
+    )
+    return parser
+
+
+def reporting_portraits(data: Path, packages: Packages) -> list[Photo]:
     """All of the protocol.
 
     Args:
         data: the folder that holds portraits/.
-        package: the unpacked npm package; None leaves its photos out.
+        packages: where the unpacked packages are.
     """
     protocol = json.loads(PROTOCOL.read_text())
     found = [
         Photo(name, read(data / "portraits" / f"{name}.jpg")) for name in protocol["portraits"]
     ]
-    for photo in protocol["photos"] if package is not None else ():
-        assert package is not None
-        picture = read(package / photo["file"])
+    for photo in protocol["photos"]:
+        folder = packages.face_recognition if photo["name"][:3] == "fr_" else packages.face_api
+        picture = read(folder / photo["file"])
         left, top, side = photo["left"], photo["top"], photo["side"]
         square = np.ascontiguousarray(picture[top : top + side, left : left + side])
         found.append(Photo(photo["name"], square, photo["smiling"]))
