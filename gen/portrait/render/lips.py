@@ -47,6 +47,9 @@ class LipGap:
         deltas = portrait.deltas_px[opening, :, :2] @ self.down  # (G, M)
         self.opening = np.asarray(opening)
         self.gains = (deltas[:, self.lower] - deltas[:, self.upper]).astype(np.float32)  # (G, J)
+        along = np.linalg.norm(points[self.upper] - points[self.upper[:1]], axis=1)
+        across = 2 * along / along[-1] - 1
+        self.oval = np.sqrt(np.clip(1 - across**2, 0, 1)).astype(np.float32)  # (J,)
         hats, distance, above = _beside(points, self.down)
         fade = np.clip(1 - distance / (REACH * self.unit), 0, 1) ** 2
         shares = np.where(above, -UPPER_SHARE, 1 - UPPER_SHARE) * fade
@@ -58,8 +61,7 @@ class LipGap:
         ramp = np.clip((asked - SHUT) / (OPEN - SHUT), 0, 1)
         smooth = ramp * ramp * (3 - 2 * ramp)
         gap: Floats = (np.maximum(asked, 0) * smooth * self.unit).astype(np.float32)
-        gap[[0, -1]] = 0
-        return gap
+        return np.minimum(gap, gap.max() * self.oval)
 
     def hold(self, points: Floats, row: Floats) -> None:
         """Move points (M, 3) so that the inner lips are as far apart as asked."""

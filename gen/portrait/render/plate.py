@@ -23,6 +23,12 @@ INPAINT_RADIUS = 4
 LIKELY_HAIR = (1.3, 1.35)  # half-axes of what is probably head, in half face widths and heights
 MAYBE_HAIR = (2.0, 2.0)  # of what might be
 SKULL = (0.9, 1.12)  # of what is, hair or none
+LOOSE = 1  # opacity that says: perhaps hair
+STRAND = 0.012  # of the side: half of the least width that is no strand of hair
+LOOSE_HAIR = 0.04  # of the side: how far out loose hair is looked for
+MIN_HAIR = 40  # pixels from which on hair is known
+HAIR_NOISE = 4.0  # levels
+HAIR_LIKENESS = 2.5  # standard deviations
 FEATHER = 0.01  # of the side, a soft rim that takes loose hair along
 
 
@@ -34,7 +40,8 @@ def cut_out(picture: Picture, oval: Floats) -> Bytes:
         oval: (N, 2) the face's outline in pixels, clockwise from the top.
 
     Returns:
-        (S, S) uint8, 255 on face, hair, neck and shoulders, soft at the edge of hair.
+        (S, S) uint8, 255 on face, hair, neck and shoulders, soft at the edge of hair, 1 where loose
+        hair may be.
     """
     import cv2
 
@@ -47,7 +54,7 @@ def cut_out(picture: Picture, oval: Floats) -> Bytes:
     cv2.setRNGSeed(0)
     cv2.grabCut(small, seeds, None, models[0], models[1], ROUNDS, cv2.GC_INIT_WITH_MASK)
     person = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    person = _whole(person, oval * scale)
+    person = _with_hair(_whole(person, oval * scale), small, oval * scale)
     rough = cv2.resize(person * 255, (side, side), interpolation=cv2.INTER_LINEAR)
     rough = np.where(rough > 127, 1.0, 0.0).astype(np.float32)
     matte = _guided(picture, rough, max(2, round(GUIDE_RADIUS * side)))
@@ -64,6 +71,11 @@ def cut_out(picture: Picture, oval: Floats) -> Bytes:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
     wide = cv2.blur(cv2.dilate(matte, kernel), (2 * rim + 1, 2 * rim + 1))
     result: Bytes = np.round(255 * np.maximum(matte, wide)).astype(np.uint8)
+    # A last trace further out: there the layer takes what differs from a smooth background.
+    loose = 2 * round(LOOSE_HAIR * side) + 1
+    around = cv2.dilate(result, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (loose, loose)))
+    chin = int(oval[:, 1].max())
+    result[:chin] = np.maximum(result[:chin], LOOSE * (around[:chin] > 0))
     return result
 
 
@@ -74,14 +86,18 @@ def inpaint_plate(picture: Picture, matte: Bytes) -> Picture:
     side = len(picture)
     margin = 2 * max(1, round(PLATE_MARGIN * side)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))
-    hidden = cv2.dilate((matte > 0).astype(np.uint8), kernel)
+    hidden = cv2.dilate((matte > LOOSE).astype(np.uint8), kernel)
     size = (INPAINT_SIDE, INPAINT_SIDE)
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     holes = cv2.resize(hidden * 255, size, interpolation=cv2.INTER_AREA)
     # Only a band along the outline is ever seen: deep inside, a coarse filling does.
     filled = cv2.inpaint(small, (holes > 0).astype(np.uint8), INPAINT_RADIUS, cv2.INPAINT_TELEA)
     filled = cv2.resize(filled, (side, side), interpolation=cv2.INTER_CUBIC)
-    return np.where((matte > 0)[..., None], filled, picture)
+    plate = np.where(hidden[..., None] > 0, filled, picture)
+    # Where hair may be loose its strands go, the wall's own edges stay.
+    calm = cv2.medianBlur(plate, 2 * round(STRAND * side) + 1)
+    plate = np.where(((matte > 0) & (matte <= LOOSE))[..., None], calm, plate)
+    return np.where((matte > 0)[..., None], plate, picture)
 
 
 def foreground(picture: Picture, matte: Bytes, plate: Picture) -> Bytes:
@@ -112,7 +128,7 @@ def _seeds(oval: Floats) -> Bytes:
     centre = oval.mean(axis=0)
     half = (oval.max(axis=0) - oval.min(axis=0)) / 2
     chin = float(oval[:, 1].max())
-    crown = _dot(centre - [0, 0.3 * half[1]])
+    crown = _dot(_head(oval)[0])
     cv2.ellipse(seeds, crown, _dot(half * MAYBE_HAIR), 0, 0, 360, cv2.GC_PR_BGD, -1)
     wide, low = half[0] * 2.2, float(SEED_SIDE)
     for grown, kind in ((1.25, cv2.GC_PR_BGD), (0.9, cv2.GC_PR_FGD)):
@@ -136,6 +152,43 @@ def _seeds(oval: Floats) -> Bytes:
     cv2.fillPoly(seeds, [np.round(neck).astype(np.int32)], cv2.GC_FGD)
     cv2.fillPoly(seeds, [np.round(oval).astype(np.int32)], cv2.GC_FGD)
     return seeds
+
+
+def _with_hair(person: Bytes, small: Picture, oval: Floats) -> Bytes:
+    """Also what looks like the hair and lies where hair is, and notches between hair and hair.
+
+    Against a wall as dark as the hair the cut runs through the hair; then a piece of wall that
+    moves along is not seen, a piece of hair that stays behind is.
+    """
+    import cv2
+
+    likely = np.zeros_like(person)
+    centre, half = _head(oval)
+    cv2.ellipse(likely, _dot(centre), _dot(1.08 * half * LIKELY_HAIR), 0, 0, 360, 1, -1)
+    top = max(1, int(oval[:, 1].min() + 0.6 * half[1]))
+    above = np.arange(len(person))[:, None] < top
+    hair = (person > 0) & (likely > 0) & above
+    cv2.fillPoly(likely, [np.round(oval).astype(np.int32)], 0)
+    hair &= likely > 0
+    if hair.sum() > MIN_HAIR:
+        tones = small.astype(np.float64)
+        mean = tones[hair].mean(axis=0)
+        spread = np.cov(tones[hair].T) + HAIR_NOISE**2 * np.eye(3)
+        off = tones - mean
+        like = np.einsum("hwi,ij,hwj->hw", off, np.linalg.inv(spread), off) < HAIR_LIKENESS**2
+        person = person | (like & (likely > 0) & above).astype(np.uint8)
+    # Hair over the brows is convex, as good as always.
+    rows, columns = np.nonzero(person * (likely > 0) * above)
+    if len(rows) > MIN_HAIR:
+        outline = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32))
+        cv2.fillPoly(person, [outline], 1)
+    return _whole(person, oval)
+
+
+def _head(oval: Floats) -> tuple[Floats, Floats]:
+    """Centre and half width and height of the head's ellipse, hair left out."""
+    half = (oval.max(axis=0) - oval.min(axis=0)) / 2
+    return oval.mean(axis=0) - np.asarray([0, 0.3 * half[1]], dtype=np.float32), half
 
 
 def _whole(person: Bytes, oval: Floats) -> Bytes:

@@ -79,6 +79,22 @@ class Renderer:
         frame = self._square(row)
         return self._paste(frame) if self.pasted else frame
 
+    def cover(self, row: Floats) -> NDArray[np.uint8]:
+        """(size, size) opacity of head and shoulders in a frame; 0 is background that stands still.
+
+        Of the moving square, also where the renderer pastes back.
+        """
+        import cv2
+
+        shaped = self.warp.shaped(row)
+        self.eyes.close(shaped, row)
+        sheet = self.identity.copy()
+        self.warp.fill(self.warp.places(shaped, row), sheet, self.corner)
+        matte = np.ascontiguousarray(self.head[..., 3])
+        covered = matte.copy()
+        covered[self.window] = cv2.remap(matte, sheet, None, cv2.INTER_LINEAR)
+        return covered
+
     def _square(self, row: Floats) -> Picture:
         import cv2
 
