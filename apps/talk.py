@@ -26,11 +26,11 @@ from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_tra
 from affetto.clip import Clip
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.errors import BadInput, MediaError
+from affetto.gen.portrait.hearing import listen
 from affetto.gen.portrait.pipeline import (
     Models,
     expressed,
     frames_of,
-    listen,
     load_models,
     rows_at,
     talk,
@@ -105,7 +105,7 @@ def _make(
     progress("looking at the photo, listening", 0.02)
     picture = read_picture(job.portrait)
     given = read_motion(job.motion_in) if job.motion_in else None
-    listening = begun(lambda: listen(read_wav(speech), models=models, text=job.text))
+    listening = begun(lambda: listen(read_wav(speech), text=job.text))
     portrait = analyse(picture, face_number=job.face)
     renderer = Renderer(portrait, size=job.size)
     wanted = wanted_track(request, speech, models=models, progress=progress)

@@ -7,7 +7,8 @@ from typing import get_args
 
 from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput
-from affetto.gen.portrait.pipeline import Gaze, Head, Heard, TalkOptions
+from affetto.gen.portrait.hearing import Heard
+from affetto.gen.portrait.pipeline import Gaze, Head, TalkOptions
 from affetto.gen.portrait.render.analyse import Portrait
 from affetto.motion import Motion
 from affetto.motion_file import SUFFIXES

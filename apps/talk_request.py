@@ -14,7 +14,8 @@ from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_timeline import smooth
 from affetto.errors import MediaError
-from affetto.gen.portrait.pipeline import SPEECH_HZ, Heard, Models, Wav
+from affetto.gen.portrait.hearing import SPEECH_HZ, Heard, Wav
+from affetto.gen.portrait.pipeline import Models
 from affetto.gen.portrait.render.analyse import Portrait
 from affetto.media import MediaLimits
 from affetto.media_sound import Sound

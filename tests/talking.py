@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from affetto.condition import ConditionTrack
-from affetto.gen.portrait.pipeline import Heard
+from affetto.gen.portrait.hearing import Heard
 from affetto.motion import CHANNELS, PLACE, Motion
 
 
@@ -48,21 +48,22 @@ def look(picture, *, face_number=None):
     return Face(picture)
 
 
-def hear(wav, *, models, text=None):
+def hear(wav, *, text=None):
     """Conditions of the wav's own loudness; a voice wherever it sounds."""
     assert wav.dtype == np.float32
     assert np.isfinite(wav).all()
     steps = max(1, len(wav) // 320)
     padded = np.resize(wav, steps * 320).reshape(steps, 320)
-    loud = np.log(np.sqrt((padded**2).mean(axis=1)) + 1e-5)
+    peak = float(np.abs(wav).max())
+    loud = np.log10(np.sqrt((padded**2).mean(axis=1)) / max(peak, 1e-4) + 1e-4)
     values = torch.zeros(1, steps, 4)
     values[0, :, 0] = torch.from_numpy(loud)
     values[0, :, 3] = 1.0
     mask = torch.ones(1, steps, dtype=torch.bool)
-    return Heard({"prosody": ConditionTrack(values, mask, 50.0)}, (), len(wav) / 16_000)
+    return Heard({"prosody": ConditionTrack(values, mask, 50.0)}, (), len(wav) / 16_000, peak)
 
 
-def move(heard, track, options, models, *, start):
+def move(heard, track, options, models, *, start, prefix):
     """Windows that say which frame they are of and how happy they are to be."""
     total = max(1, round(heard.duration_s * 25))
     happy = track.at(np.arange(total) / 25).probs[:, 1]

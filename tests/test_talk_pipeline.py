@@ -11,13 +11,14 @@ from affetto.emotion import LABELS
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput, ResourceError
 from affetto.gen.portrait import pipeline
+from affetto.gen.portrait.hearing import Heard
 from affetto.gen.portrait.pipeline import (
     WINDOW,
-    Heard,
     TalkOptions,
     expressed,
     frames_of,
     held,
+    hushed,
     rows_at,
     talk,
 )
@@ -29,13 +30,13 @@ from affetto.request import parse_request
 JAW = PLACE["jawOpen"]
 
 
-def heard_for(duration_s, *, presence=1.0, energy=None):
+def heard_for(duration_s, *, presence=1.0, peak=0.5):
     steps = max(1, round(duration_s * 50))
     values = torch.zeros(1, steps, 4)
-    values[0, :, 0] = torch.linspace(-6, 0, steps) if energy is None else energy
+    values[0, :, 0] = torch.linspace(-4, 0.2, steps)
     values[0, :, 3] = presence
     mask = torch.ones(1, steps, dtype=torch.bool)
-    return Heard({"prosody": ConditionTrack(values, mask, 50.0)}, (), duration_s)
+    return Heard({"prosody": ConditionTrack(values, mask, 50.0)}, (), duration_s, peak)
 
 
 def track_of(text, duration_s=4.0):
@@ -47,7 +48,7 @@ def made(monkeypatch):
     """Windows by the pipeline from motion that only counts; remembers where making began."""
     starts = []
 
-    def windows(heard, track, options, models, *, start):
+    def windows(heard, track, options, models, *, start, prefix):
         starts.append(start)
         total = frames_of(heard.duration_s, 25)
         values = np.zeros((total, len(CHANNELS)), np.float32)
@@ -74,7 +75,7 @@ def test_windows_cover_the_speech_and_stand_on_disk(tmp_path, made):
         windows = list(windows_of(kept))
         assert [len(one.values) for one in windows] == [64, 64, 47]
         for number, window in enumerate(windows):
-            assert np.array_equal(kept.motion(number).values, window.values)
+            assert np.array_equal(kept.motion(number).channel("jawOpen"), window.channel("jawOpen"))
     assert not (tmp_path / "work").exists()
 
 
@@ -224,8 +225,19 @@ def test_what_is_heard_is_speech_or_not():
     assert heard_for(3).is_speech
     music = heard_for(3, presence=0.05)
     assert not music.is_speech
-    silence = heard_for(3, presence=0.0, energy=torch.full((150,), -12.0))
-    assert silence.presence is None
+    assert heard_for(3, peak=0.0).presence is None
+
+
+def test_the_mouth_is_open_only_where_there_is_a_voice():
+    heard = heard_for(4)
+    heard.conditions["prosody"].values[0, 60:70, 3] = 0  # a pause of 0.2 s
+    heard.conditions["prosody"].values[0, 100:, 3] = 0
+    voice = heard.voice_at(np.arange(100) / 25)
+    assert (voice[:55] == 1).all()
+    assert (voice[60:] == 0).all()
+    motion = hushed(ramp(100), voice)
+    assert np.array_equal(motion.channel("jawOpen")[:55], ramp(100).channel("jawOpen")[:55])
+    assert not motion.channel("jawOpen")[60:].any()
 
 
 def test_options_that_cannot_be(tmp_path):

@@ -12,29 +12,35 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.condition import Conditions
-from affetto.conditioning.phones import SpokenPhones, align_text, hear_phones
-from affetto.conditioning.speech import speech_conditions
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.bank import embed
+from affetto.emotion_bank.codes import EmotionBank, load_bank
+from affetto.gen.portrait.hearing import Heard
 from affetto.gen.portrait.motion.finish import finish
+from affetto.gen.portrait.motion.guidance import Guidance
+from affetto.gen.portrait.motion.network import MotionDenoiser, load_denoiser
 from affetto.gen.portrait.motion.rules import speak
+from affetto.gen.portrait.motion.sampling import generate
 from affetto.gen.portrait.unfinished import Unfinished
-from affetto.motion import FPS, PLACE, POSE, Motion
+from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
 from affetto.motion_file import rounded
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
-from affetto.weights import Weights, load_weights
+from affetto.weights import SHIPPED, Weights, load_weights
 
 Head = Literal["still", "natural", "lively"]
 Gaze = Literal["camera", "natural"]
-Wav = NDArray[np.float32]
 Row = NDArray[np.float32]
 
-SPEECH_HZ = 16_000
 WINDOW = 64  # motion frames in a window on disk
 LIVELY = 1.6  # how much further a lively head moves
-HEARD_PRESENCE = 0.35  # mean speech presence where there is sound, below it the sound is no speech
-HEARD_ENERGY = 0.15  # of the loudest, above which a moment counts as sound
+# --weights -> the motion denoiser
+WEIGHT_NAMES = {"default": "motion", "clean": "motion_clean"}
+OPENING = [
+    PLACE[name]
+    for name in CHANNELS
+    if name.startswith(("mouthFunnel", "mouthPucker", "mouthLowerDown", "mouthUpperUp"))
+    or name in ("jawOpen", "mouthClose", "tongueOut")
+]
 
 
 @dataclass(frozen=True)
@@ -63,60 +69,25 @@ class TalkOptions:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A speech as the motion side hears it.
-
-    Attributes:
-        conditions: batch 1 at 50 Hz, see `affetto.conditioning.speech`.
-        phones: with times.
-        duration_s: of the sound.
-    """
-
-    conditions: Conditions
-    phones: SpokenPhones
-    duration_s: float
-
-    @property
-    def is_speech(self) -> bool:
-        """Whether what sounds is a voice, and not music or noise; silence is neither."""
-        return self.presence is None or self.presence >= HEARD_PRESENCE
-
-    @property
-    def presence(self) -> float | None:
-        """Mean speech presence where it sounds, None in silence."""
-        energy, presence = self._prosody(0), self._prosody(3)
-        loud = energy > energy.min() + (1 - HEARD_ENERGY) * (energy.max() - energy.min())
-        return float(presence[loud].mean()) if np.ptp(energy) > 0 and loud.any() else None
-
-    def _prosody(self, column: int) -> NDArray[np.float32]:
-        values: NDArray[np.float32] = self.conditions["prosody"].values[0, :, column].numpy()
-        return values
-
-
-@dataclass(frozen=True)
 class Models:
     """The nets that listen and move, ready, and where they came from."""
 
     speech: SpeechRecognizer
+    bank: EmotionBank
+    denoiser: MotionDenoiser | None
     weights: tuple[Weights, ...]
 
 
 def load_models(source: str = "default") -> Models:
     """The nets for `--weights`: default, clean, a folder or hub id (see `affetto.weights`)."""
-    return Models(load_speech(), (load_weights("speech"),))
-
-
-def listen(wav: Wav, *, models: Models, text: str | None = None) -> Heard:
-    """Hear a speech.
-
-    Args:
-        wav: (S,) at 16 kHz.
-        models: from `load_models`.
-        text: the words, where known; they place the phones better than listening alone.
-    """
-    phones = align_text(wav, text) if text else hear_phones(wav)
-    conditions = speech_conditions(wav)
-    return Heard(conditions, phones, len(wav) / SPEECH_HZ)
+    motion = WEIGHT_NAMES.get(source, source)
+    shipped = motion not in WEIGHT_NAMES.values() or motion in SHIPPED
+    return Models(
+        speech=load_speech(),
+        bank=load_bank(),
+        denoiser=load_denoiser(motion) if shipped else None,
+        weights=tuple(map(load_weights, ("speech", "bank", motion)[: 3 if shipped else 2])),
+    )
 
 
 def expressed(track: EmotionTrack, *, strength: float) -> EmotionTrack:
@@ -160,7 +131,10 @@ def talk(
     options: TalkOptions,
     kept: Unfinished,
 ) -> Iterator[Motion]:
-    """Make the motion window by window; each is on disk before it is given out.
+    """Make the motion window by window.
+
+    What is kept on disk is each window as it was made; closures, blinks, head and gaze are put
+    over it when it is given out, from its place in the speech and the seed alone.
 
     Args:
         heard: the speech.
@@ -172,17 +146,31 @@ def talk(
     Yields:
         Motion of `WINDOW` frames at 25 fps, fewer in the last; together they cover the speech.
     """
-    number = 0
-    total = frames_of(heard.duration_s, FPS)
+    made: Motion | None = None
     fresh: Iterator[Motion] | None = None
-    while number * WINDOW < total:
+    for number in range(-(-frames_of(heard.duration_s, FPS) // WINDOW)):
         window = kept.motion(number)
         if window is None:
-            fresh = fresh or _made(heard, track, options, models, start=number)
+            fresh = fresh or _made(heard, track, options, models, start=number, prefix=made)
             window = rounded(next(fresh))
             kept.keep_motion(number, window)
-        yield window
-        number += 1
+        made = window
+        yield finished(window, heard, options, first_frame=number * WINDOW)
+
+
+def finished(made: Motion, heard: Heard, options: TalkOptions, *, first_frame: int) -> Motion:
+    """A window with all that is absolute put over it, rounded as files hold it."""
+    motion = finish(
+        made,
+        heard.phones,
+        first_frame=first_frame,
+        duration_s=heard.duration_s,
+        seed=options.seed,
+        blinks_per_minute=options.blinks_per_minute,
+    )
+    times_s = (first_frame + np.arange(len(motion.values))) / motion.fps
+    motion = hushed(motion, heard.voice_at(times_s))
+    return rounded(held(motion, head=options.head, gaze=options.gaze))
 
 
 def frames_of(duration_s: float, fps: float) -> int:
@@ -227,21 +215,45 @@ def _timed(windows: Iterable[Motion]) -> Iterator[tuple[float, Row]]:
 
 
 def _made(
-    heard: Heard, track: EmotionTrack, options: TalkOptions, models: Models, *, start: int
+    heard: Heard,
+    track: EmotionTrack,
+    options: TalkOptions,
+    models: Models,
+    *,
+    start: int,
+    prefix: Motion | None,
 ) -> Iterator[Motion]:
-    """Windows from number `start` on."""
-    motion = speak(
-        heard.phones,
-        heard.conditions["prosody"],
-        track,
-        seed=options.seed,
-        liveliness=options.liveliness,
-    )
-    motion = held(finish(motion, heard.phones), head=options.head, gaze=options.gaze)
-    total = frames_of(heard.duration_s, FPS)
-    rows = motion.values[np.minimum(np.arange(total), len(motion.values) - 1)]
-    for first in range(start * WINDOW, total, WINDOW):
+    """Windows from number `start` on; `prefix` is the one before it."""
+    num_frames = frames_of(heard.duration_s, FPS)
+    if models.denoiser is not None:
+        yield from generate(
+            heard.conditions,
+            track,
+            net=models.denoiser,
+            bank=models.bank,
+            num_frames=num_frames,
+            seed=options.seed,
+            guidance=Guidance(
+                speech=options.speech_guidance,
+                emotion=options.emotion_guidance,
+                liveliness=options.liveliness,
+            ),
+            start=start,
+            prefix=prefix,
+        )
+        return
+    prosody = heard.conditions["prosody"]
+    motion = speak(heard.phones, prosody, track, seed=options.seed, liveliness=options.liveliness)
+    rows = motion.values[np.minimum(np.arange(num_frames), len(motion.values) - 1)]
+    for first in range(start * WINDOW, num_frames, WINDOW):
         yield Motion(rows[first : first + WINDOW], motion.fps)
+
+
+def hushed(motion: Motion, voice: NDArray[np.float32]) -> Motion:
+    """The motion with the mouth as far open as there is a voice, (T,) in [0, 1]."""
+    values = motion.values.copy()
+    values[:, OPENING] *= voice[:, None]
+    return Motion(values, motion.fps)
 
 
 def held(motion: Motion, *, head: Head, gaze: Gaze) -> Motion:
