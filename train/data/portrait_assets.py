@@ -191,7 +191,7 @@ def sprite(
     hollow = np.clip(cv2.GaussianBlur(spread, (0, 0), 0.10 * fine) - spread, 0, None)
     lit *= np.exp(-1.1 * hollow)
     near = vertices[np.unique(triangles), 2].max()
-    lit *= np.clip(1 - 0.66 * (near - depth) / (near - far), 0.2, 1)
+    lit *= np.clip(1 - 0.48 * (near - depth) / (near - far), 0.2, 1)
     shown = np.clip(seen.of(colours, triangles) * lit[..., None], 0, 1)
     opacity = seen.hit.astype(np.float64)
     size = (shown.shape[1] // SUPERSAMPLING, shown.shape[0] // SUPERSAMPLING)

@@ -13,8 +13,9 @@ Bytes = NDArray[np.uint8]
 
 # Rows of the curves handed in, each by column of the eye's box in the work picture.
 UPPER_REST, UPPER, LOWER_REST, LOWER, FOLD_REST, FOLD, SIDEWAYS = range(7)
+CORNER_FADE_PX = 3.0
 # Places of the numbers handed in.
-LASH, CREASE, GAZE_X, GAZE_Y, IRIS_X, IRIS_Y, IRIS_RADIUS, SHUT, SHADE = range(9)
+LASH, CREASE, GAZE_X, GAZE_Y, IRIS_X, IRIS_Y, IRIS_RADIUS, SHUT, SHADE, FIRST, LAST = range(11)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -56,13 +57,14 @@ def paint_eye(
         back: (2, 3) from frame pixels to the eye's box.
         curves: (7, N) y at each column of the box, see the names above; the last is how far skin
             went sideways.
-        numbers: (9,) in pixels, see the names above.
+        numbers: (11,) in pixels, see the names above.
         skin: (2 h, 2 w, 3) the neutral picture's box.
         lid: the same box as bare lid skin.
         ball: the same box with the iris taken out and the lids opened.
         iris: the same box with the iris whole, valid near the disc.
     """
     columns = curves.shape[1]
+    first, last = numbers[FIRST], numbers[LAST]
     lash, crease = numbers[LASH], numbers[CREASE]
     gx, gy = numbers[GAZE_X], numbers[GAZE_Y]
     looking = _ramp(np.sqrt(gx * gx + gy * gy) / 1.5)
@@ -74,14 +76,15 @@ def paint_eye(
         for px in range(window[0], window[2]):
             x = back[0, 0] * px + back[0, 1] * py + back[0, 2]
             y = back[1, 0] * px + back[1, 1] * py + back[1, 2]
-            if x < 1 or x > columns - 2:
+            side = min(x - first, last - x) / CORNER_FADE_PX
+            if side <= 0 or x < 1 or x > columns - 2:
                 continue
             i = int(x)
             f = x - i
             upper = curves[UPPER, i] * (1 - f) + curves[UPPER, i + 1] * f
             fold = curves[FOLD, i] * (1 - f) + curves[FOLD, i + 1] * f
             lower = curves[LOWER, i] * (1 - f) + curves[LOWER, i + 1] * f
-            if y < fold or y > max(lower, upper) + lash + 1 or fold > 1e5:
+            if y < fold or y > max(lower, upper) + lash + 1:
                 continue
             upper_rest = curves[UPPER_REST, i] * (1 - f) + curves[UPPER_REST, i + 1] * f
             fold_rest = curves[FOLD_REST, i] * (1 - f) + curves[FOLD_REST, i + 1] * f
@@ -158,7 +161,7 @@ def paint_eye(
                 for c in range(3):
                     base[c] *= dark
             # Corners: nothing may end abruptly.
-            side = _ramp(min(x - 1, columns - 2 - x) / 3.0)
+            side = _ramp(side)
             for c in range(3):
                 value = frame[py, px, c] + side * (base[c] - frame[py, px, c])
                 frame[py, px, c] = np.uint8(min(max(value + 0.5, 0.0), 255.0))

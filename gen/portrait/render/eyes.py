@@ -52,7 +52,7 @@ LOOK_DEG = 25.0  # what eyeLook... at 1 adds to the gaze
 IRIS_SPREAD = 1.04  # the disc against the circle that was measured
 LASH = 0.028  # eye-corner distances: how far lashes reach from the edge
 CREASE = 0.02  # the fold's own height, kept from stretching
-WHITE_SPREAD = 55.0  # levels that the white of an eye may differ from its brighter half
+WHITE_SPREAD = 50.0  # levels that the white of an eye may differ from its brighter half
 LID_TONE = 0.94  # of the skin below the brow
 SHADE = 0.18  # of the upper lid on the eyeball
 
@@ -157,12 +157,11 @@ class EyePainter:
         aside = shaped[fold, 0] - rest[fold, 0]
         curves[SIDEWAYS] = np.interp(columns, rest[fold, 0] - eye.left, aside)
         first, last = rest[upper[0], 0] - eye.left, rest[upper[-1], 0] - eye.left
-        curves[FOLD, (columns < first - 1) | (columns > last + 1)] = 1e6
         iris = self.portrait.irises[side]
         gaze = self.gaze_px(row, side)
         numbers = np.asarray(
             [max(1.5, LASH * self.unit), CREASE * self.unit, *gaze, *(iris[:2] - corner),
-             IRIS_SPREAD * iris[2], np.clip(2 * shut - 1, 0, 1), SHADE], dtype=np.float32,
+             IRIS_SPREAD * iris[2], np.clip(2 * shut - 1, 0, 1), SHADE, first - 1, last + 1], dtype=np.float32,
         )  # fmt: skip
         # From the eye's box to the frame: the head's turn at four places round the eye.
         depth = float(rest[upper, 2].mean())
@@ -202,10 +201,8 @@ class EyePainter:
         lash = max(1.5, LASH * self.unit)
         seen = _eroded(opened, 0.6 * lash, 1.0)
         sclera = (seen > 0) & (distance > 1.18 * radius)
-        light = box.astype(np.float32).mean(axis=-1)
-        if sclera.any():  # neither lashes nor the corner's flesh
-            white = np.median(box[sclera & (light >= np.percentile(light[sclera], 60))], axis=0)
-            sclera &= np.abs(box - white).max(axis=-1) < WHITE_SPREAD
+        for half in (columns < x - low[0], columns >= x - low[0]):
+            sclera &= ~half | _white(box, sclera & half)
         ball = _inpainted(box, sclera)
         iris = _whole_iris(
             box, (seen > 0) & (distance < 1.25 * radius), (x - low[0], y - low[1]), radius
@@ -247,6 +244,16 @@ class EyePainter:
         bulge = 1 + 0.05 * np.sin(np.pi * across)
         bare = tone[None] * bulge[..., None] + noise[..., None]
         return np.clip(np.round(bare), 0, 255).astype(np.uint8)
+
+
+def _white(box: Bytes, sclera: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of one side of an eye what is white under that side's light: no lash, no flesh."""
+    if not sclera.any():
+        return sclera
+    light = box.astype(np.float32).mean(axis=-1)
+    white = np.median(box[sclera & (light >= np.percentile(light[sclera], 60))], axis=0)
+    close: NDArray[np.bool_] = np.abs(box - white).max(axis=-1) < WHITE_SPREAD
+    return close
 
 
 def _eroded(opened: Bytes, above: float, below: float) -> Bytes:

@@ -24,9 +24,9 @@ EDGE_PX = 0.55  # one sigma of the lips' edge
 PAD = 3
 CAVITY_NEAR, CAVITY_DEEP = (0.42, 0.17, 0.16), (0.13, 0.035, 0.035)  # of full light
 DEEP_UNITS = 2.2  # an opening at which the cavity is as dark as it gets
-UPPER_LIP_SHADE, SHADE_UNITS = 0.50, 0.30  # what the upper lip takes of light, and how far down
-LOWER_LIP_SHADE = 0.18
-CORNER_SHARE, CORNER_LIGHT = 0.24, 0.42  # of the mouth's width, darker towards its corners
+UPPER_LIP_SHADE, SHADE_UNITS = 0.42, 0.26  # what the upper lip takes of light, and how far down
+LOWER_LIP_SHADE = 0.12
+CORNER_SHARE, CORNER_LIGHT = 0.18, 0.45  # of the mouth's width, darker towards its corners
 ROUNDED = 0.55  # light that rounded lips take
 SHADE_TINT = np.asarray([0.85, 1.05, 1.10], dtype=np.float32)  # light between lips is red
 LOWER_TEETH_LIGHT = 0.80
@@ -161,7 +161,7 @@ class _Depth:
         edge = np.clip(np.minimum(share, 1 - share) / CORNER_SHARE, 0, 1)
         shade *= CORNER_LIGHT + (1 - CORNER_LIGHT) * edge * edge * (3 - 2 * edge)
         # A narrow slit lets little light in.
-        shade *= 0.8 + 0.2 * min(1.0, widest / (0.8 * unit_px))
+        shade *= 0.85 + 0.15 * min(1.0, widest / (0.7 * unit_px))
         self.shade = shade.astype(np.float32)
 
 

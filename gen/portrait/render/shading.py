@@ -38,7 +38,8 @@ AMBIENT = (0.35, 0.60)  # of full light, at least and at most
 SHAPES_GAIN, WRINKLES_GAIN = 0.75, 1.0
 DARKEST, BRIGHTEST = 0.75, 0.40  # natural logarithms that the ratio nears and never passes
 LIPS_SHARE = 0.25  # of the ratio on the lips
-SHADOW_RED = 0.8  # light that goes through skin is red, so red keeps more of a shadow's light
+# Light that goes through skin is red: a shadow's share of each colour, as exponents.
+SKIN_RED, SKIN_GREEN, SKIN_BLUE = 0.70, 1.05, 1.15
 LEAST_SHARE = 0.08  # of the usual area, below which a triangle is a sliver and left out
 HAIRLINE, LIP_FADE = 1.4, 0.5  # units over which the ratio fades in
 OUTER_LIPS = (
@@ -260,10 +261,12 @@ def multiply_light(part: Picture, log_ratio: Floats) -> None:
             most = max(part[y, x, 0], part[y, x, 1], part[y, x, 2]) / 255.0
             if factor > 1.0:  # the nearer to white, the less is added
                 factor = 1.0 + (factor - 1.0) * (1.0 - most * most)
-            red = factor if factor > 1.0 else factor**SHADOW_RED
+            red = green = blue = factor
+            if factor < 1.0:
+                red, green, blue = factor**SKIN_RED, factor**SKIN_GREEN, factor**SKIN_BLUE
             part[y, x, 0] = np.uint8(min(255.0, part[y, x, 0] * red + 0.5))
-            for c in range(1, 3):
-                part[y, x, c] = np.uint8(min(255.0, part[y, x, c] * factor + 0.5))
+            part[y, x, 1] = np.uint8(min(255.0, part[y, x, 1] * green + 0.5))
+            part[y, x, 2] = np.uint8(min(255.0, part[y, x, 2] * blue + 0.5))
 
 
 def fitted_light(picture: Picture, points: Floats, rotation: Floats) -> tuple[Floats, float]:

@@ -29,8 +29,9 @@ WIDTH_RANGE = (0.85, 1.2)  # how far the set follows the photo's own mouth
 NODES = (9, 25)  # of the grid that a sprite is posed by: rows, columns
 MARGIN = 3
 UPPER_DROP, LOWER_LIFT = 0.35, 0.10  # units: teeth show in speech more than the head's own lips let
-EYE_WHITE_SHARE = 0.92  # of the eye's white, as bright as teeth in full light
-SKIN_LIMIT = 1.45  # of the skin's brightness, which teeth do not pass
+IVORY, SPRITE_LIGHT = (0.93, 0.90, 0.84), 0.84  # the sprites' teeth, and how lit they are drawn
+EYE_WHITE_SHARE = 1.0  # of the eye's white, as bright as teeth in full light
+SKIN_LIMIT = 1.5  # of the skin's brightness, which teeth do not pass
 SOFTER = 0.55  # of the blur of the photo's sharpest edges: those are hair and lashes, not teeth
 
 
@@ -90,8 +91,7 @@ def fitted_mouth(portrait: Portrait) -> MouthSet:
     jaw[[BLENDSHAPES.index(name) for name in JAW]] = tables["jaw"] @ turn[:2].T
     drawn = DRAWN_JAW * tables["jaw"][JAW.index("jawOpen")]
     white, sigma = _teeth_white(portrait), _softness(portrait)
-    # Sprites are darker than their full light.
-    light = np.clip(white / 0.82, 0, 1.15).astype(np.float32)
+    light = (white / (SPRITE_LIGHT * np.asarray(IVORY))).astype(np.float32)
     up, down = np.asarray([0, UPPER_DROP, 0]), drawn - [0, LOWER_LIFT, 0]
     return MouthSet(
         upper=_coloured(posed("teeth_upper", up), light, sigma),
@@ -169,15 +169,15 @@ def _teeth_white(portrait: Portrait) -> Floats:
     skin = np.median(cheeks, axis=0)
     whites = np.concatenate([_inside(picture, points[list(loop)]) for loop in EYES])
     brightness = whites.mean(axis=1)
-    usual = np.clip(skin.mean() * 1.3, 0, 0.9) * np.asarray([1.03, 0.98, 0.89])
+    usual = np.clip(skin.mean() * 1.35, 0, 0.93) * np.asarray([1.02, 0.98, 0.91])
     if len(whites) < 20:
         return usual.astype(np.float32)
     plain = whites[(brightness >= np.quantile(brightness, 0.75))]
     seen = np.median(plain, axis=0)
     # A little yellower than the eye, never far from what the skin's light allows.
-    white = EYE_WHITE_SHARE * (0.6 * seen + 0.4 * seen.mean()) * np.asarray([1.05, 1.0, 0.91])
+    white = EYE_WHITE_SHARE * (0.6 * seen + 0.4 * seen.mean()) * np.asarray([1.03, 1.0, 0.93])
     white = 0.5 * white + 0.5 * usual
-    low, high = 0.9 * skin.mean(), SKIN_LIMIT * skin.mean()
+    low, high = 1.1 * skin.mean(), SKIN_LIMIT * skin.mean()
     white = white * np.clip(white.mean(), low, high) / white.mean()
     return np.clip(white, 0, 0.95).astype(np.float32)
 

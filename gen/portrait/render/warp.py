@@ -37,6 +37,7 @@ NEAR_LIMIT = 0.5  # of headForward
 NEARNESS = 0.11  # growth of the head per eye-corner distance forward
 SLOPE = 0.9  # how fast depth falls behind the face's outline
 NECK = (-0.10, 0.62)  # face heights below the chin where the head's motion fades from 1 to 0
+SHOULDERS = 0.7  # face heights lower that a place counts, per face width aside of the face
 PIVOT_DEPTH = 0.75  # eye-corner distances behind the outer eye corners
 
 
@@ -52,6 +53,7 @@ class HeadWarp:
         self.lips = LipGap(portrait)
         self.deltas = np.ascontiguousarray(portrait.deltas_px.reshape(NUM_BLENDSHAPES, -1))
         outline = points[list(OVAL)]
+        across = np.asarray([self.down[1], -self.down[0]], dtype=np.float32)
         chin, brow = outline[18, :2] @ self.down, outline[0, :2] @ self.down
         eyes = (right + left) / 2
         self.pivot = np.asarray(
@@ -61,6 +63,8 @@ class HeadWarp:
         rings = self._rings(outline)
         self.rest = np.concatenate([points, rings]).astype(np.float32)  # (V, 3)
         below = (self.rest[:, :2] @ self.down - chin) / (chin - brow)
+        aside = np.abs((self.rest[:, :2] - eyes[:2]) @ across) / np.ptp(outline[:, :2] @ across)
+        below += SHOULDERS * np.maximum(0, aside - 0.65)
         ramp = np.clip((below - NECK[0]) / (NECK[1] - NECK[0]), 0, 1)
         self.hold = (1 - ramp * ramp * (3 - 2 * ramp)).astype(np.float32)  # (V,)
         self.hold[:NUM_FACE] = 1.0
