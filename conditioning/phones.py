@@ -5,14 +5,18 @@ CTC says when it is sure of a sound, not where the sound begins, so boundaries a
 neighbouring emissions where the sound's spectrum changes most.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.conditioning.visemes import VISEMES, visemes_of
+from affetto.conditioning.alignment import Aligner
+from affetto.conditioning.arpabet import to_ipa
+from affetto.conditioning.visemes import VISEMES, is_sound, visemes_of
 from affetto.errors import BadInput
 
 __all__ = [
@@ -23,6 +27,15 @@ __all__ = [
 RATE_HZ = 16000
 FRAME_HZ = 50.0
 WINDOW_S, MARGIN_S = 12.0, 1.0
+BLANK_SHARE = 0.9  # hama's own decoding takes the blank's log probability down by 0.1
+SHORTEST_S, LONGEST_S = 0.02, 0.30  # of a sound before it is placed
+EARLIER_S = 0.06  # CTC emits after the sound has begun
+PAUSE_S = 0.45  # from sound to sound, where a speech is cut for the aligner
+STRETCH_S = 8.0  # it is cut anyway after so long
+AROUND_S = 0.15  # of sound beside a stretch that the aligner hears
+FURTHEST_S = 0.35  # that the aligner may move a sound
+MOST_UNLIKE = 0.65  # share of a text's sounds that may be heard otherwise; a wrong text has .8
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 Sound = NDArray[np.float32]
 Posteriors = NDArray[np.float32]
 
@@ -52,17 +65,47 @@ def hear_phones(wav: Sound) -> SpokenPhones:
     Args:
         wav: (S,) at 16 kHz.
     """
-    return _spans(phone_posteriors(wav), wav)
+    heard = _emissions(phone_posteriors(wav))
+    placed: list[SpokenPhone] = []
+    for part in _stretches(heard):
+        placed += _placed(wav, part)
+    return tuple(placed)
 
 
 def align_text(wav: Sound, text: str) -> SpokenPhones:
-    """The sounds of a speech whose (English) words are known.
+    """The sounds of a speech whose words are known, in English or in letters like its.
+
+    Words that the pronouncing dictionary lacks are read by hama's rules. Where there is no path
+    through the words, or a number is written in figures, sounds are heard as without a text.
 
     Args:
         wav: (S,) at 16 kHz.
-        text: what is said.
+        text: what is said; punctuation is passed over.
+
+    Raises:
+        BadInput: the text is not what is said.
     """
-    return hear_phones(wav)
+    heard = hear_phones(wav)
+    words = [word.replace("\u2019", "'") for word in _WORD.findall(text.lower())]
+    if not words or not heard or any(letter.isdigit() for letter in text):
+        return heard
+    aligner = _aligner()
+    for word in words:
+        if not aligner.knows(word):
+            aligner.learn(word, _read_out(word))
+    spans = aligner.words(wav, words)
+    if spans is None:
+        return heard
+    found = tuple(
+        SpokenPhone(to_ipa(name), start, end, 1.0) for name, start, end in spans if to_ipa(name)
+    )
+    unlike = _unlikeness(found, heard)
+    if unlike > MOST_UNLIKE:
+        raise BadInput(
+            f"the text is not what is said: {unlike:.0%} of its sounds are not heard; give the "
+            "words of this recording, or no text"
+        )
+    return found
 
 
 def phone_posteriors(wav: Sound) -> Posteriors:
@@ -108,26 +151,88 @@ def _model() -> Any:
     return hama.ASRModel()
 
 
-BLANK_SHARE = 0.9  # hama's own decoding takes the blank's log probability down by 0.1
-LONGEST_S = 0.30  # of a sound with no other after it
-EARLIER_S = 0.04  # CTC emits after the sound has begun
-
-
-def _spans(posteriors: Posteriors, wav: Sound) -> SpokenPhones:
+def _emissions(posteriors: Posteriors) -> list[SpokenPhone]:
+    """Sounds from where CTC emits them to where it emits the next."""
     symbols = phone_symbols()
     blank = symbols.index("<blank>")
     scores = posteriors.copy()
     scores[:, blank] *= BLANK_SHARE
     best = scores.argmax(axis=1)
-    changes = np.flatnonzero(np.diff(best, prepend=-1))
-    emissions = [(int(at), int(best[at])) for at in changes if best[at] != blank]
-    spans = []
-    for number, (at, token) in enumerate(emissions):
-        symbol = symbols[token]
-        if symbol.startswith("<") or symbol.isspace():
-            continue
-        later = emissions[number + 1][0] if number + 1 < len(emissions) else len(best)
-        start = max(0.0, at / FRAME_HZ - EARLIER_S)
-        end = min(later / FRAME_HZ - EARLIER_S, start + LONGEST_S)
-        spans.append(SpokenPhone(symbol, start, max(end, start + 0.02), float(scores[at, token])))
-    return tuple(spans)
+    at = np.flatnonzero(np.diff(best, prepend=-1))
+    at = at[best[at] != blank]
+    ends = [*at[1:], len(best)]
+    heard = []
+    for first, end in zip(at, ends, strict=True):
+        symbol = symbols[best[first]]
+        if not symbol.startswith("<") and is_sound(symbol):
+            start = max(0.0, first / FRAME_HZ - EARLIER_S)
+            end_s = min(end / FRAME_HZ - EARLIER_S, start + LONGEST_S)
+            sure = float(scores[first, best[first]])
+            heard.append(SpokenPhone(symbol, start, max(end_s, start + SHORTEST_S), sure))
+    return heard
+
+
+def _stretches(heard: list[SpokenPhone]) -> Iterator[list[SpokenPhone]]:
+    """Cut at pauses, and at the longest gap where there is none for long."""
+    part: list[SpokenPhone] = []
+    for phone in heard:
+        if part and phone.start_s - part[-1].start_s > PAUSE_S:
+            yield part
+            part = []
+        elif part and phone.start_s - part[0].start_s > STRETCH_S:
+            gaps = [after.start_s - before.start_s for before, after in pairwise(part)]
+            cut = int(np.argmax(gaps[len(gaps) // 2 :])) + len(gaps) // 2 + 1
+            yield part[:cut]
+            part = part[cut:]
+        part.append(phone)
+    if part:
+        yield part
+
+
+def _placed(wav: Sound, part: list[SpokenPhone]) -> list[SpokenPhone]:
+    """The same sounds where the aligner finds them; as they were where it is lost."""
+    first = max(0.0, part[0].start_s - AROUND_S)
+    last = part[-1].end_s + AROUND_S
+    sound = wav[round(first * RATE_HZ) : round(last * RATE_HZ)]
+    spans = _aligner().phones(sound, [phone.symbol for phone in part])
+    if spans is None:
+        return part
+    placed = []
+    for phone, (start, end) in zip(part, spans, strict=True):
+        if abs(first + start - phone.start_s) > FURTHEST_S:
+            return part
+        placed.append(phone._replace(start_s=first + start, end_s=first + end))
+    return placed
+
+
+@lru_cache(maxsize=1)
+def _aligner() -> Aligner:
+    return Aligner()
+
+
+@lru_cache(maxsize=1)
+def _reader() -> Any:
+    import hama
+
+    return hama.G2PModel()
+
+
+def _read_out(word: str) -> list[str]:
+    """The sounds of a word by rule; the mouth at ease where no rule gives any."""
+    read = [one.phoneme for one in _reader().predict(word).alignments]
+    return [symbol for symbol in read if is_sound(symbol)] or ["ə"]
+
+
+def _unlikeness(said: SpokenPhones, heard: SpokenPhones) -> float:
+    """Edit distance of the two rows of visemes over the length of the first."""
+    ours, theirs = ([visemes_of(phone.symbol)[0] for phone in row] for row in (said, heard))
+    row = np.arange(len(theirs) + 1)
+    for number, one in enumerate(ours, start=1):
+        swapped = row[:-1] + np.array([one != other for other in theirs])
+        following = np.minimum(swapped, row[1:] + 1)
+        # Insertions: a running minimum that grows by one a step.
+        steps = np.arange(1, len(row))
+        row = np.concatenate(
+            [[number], steps + np.minimum(np.minimum.accumulate(following - steps), number)]
+        )
+    return float(row[-1]) / max(len(ours), 1)

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from affetto.condition import Conditions, ConditionTrack
 from affetto.conditioning.phones import phone_posteriors
-from affetto.conditioning.prosody import SILENT, log_energy, loud_level, prosody
+from affetto.conditioning.prosody import SILENT, loud_level, prosody
 from affetto.errors import BadInput
 from affetto.recognizers.speech.pooling import pool
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
-from affetto.recognizers.speech.whisper import FRAME, RATE_HZ
+from affetto.recognizers.speech.whisper import FRAME
 
 Sound = NDArray[np.float32]
 STEP_HZ = 50.0

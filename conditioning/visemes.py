@@ -61,6 +61,12 @@ def visemes_of(symbol: str) -> tuple[Viseme, ...]:
     return tuple(found) or ("ah",)
 
 
+def is_sound(symbol: str) -> bool:
+    """Whether this is a sound and not a mark of length, tone or breath alone."""
+    plain = unicodedata.normalize("NFD", symbol)
+    return any(letter in VISEMES for letter in plain)
+
+
 def is_vowel(symbol: str) -> bool:
     """Whether the sound is a syllable's core."""
     return visemes_of(symbol)[0] in ("a", "ah", "eh", "ee", "oh", "oo") and not symbol.startswith(
