@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from affetto.apps.report_data import ReportData
+from affetto.apps.report_data import ReportData, clock
 from affetto.apps.soundtrack_job import Job, Result
 from affetto.conditioning.video import VideoConditions
 from affetto.emotion import EmotionTrack
@@ -95,7 +95,13 @@ def _measures(result: Result, mixed: MixReport) -> Sequence[tuple[str, str, str]
 
 
 def _facts(job: Job, result: Result, models: MusicModels) -> Sequence[tuple[str, str]]:
+    cut = (
+        []
+        if job.length_s is None
+        else [("music", f"the first {clock(result.music_s, decimals=2)}")]
+    )
     return [
+        *cut,
         ("seed", str(job.seed)),
         ("emotion asked", job.emotion),
         ("synthesizer", result.synth),

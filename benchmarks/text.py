@@ -225,10 +225,10 @@ def phrase_lines(recognizer: TextRecognizer, phrases: Phrases) -> list[str]:
             hits = (got[some] == wanted[some]).mean()
             lines.append(f"| {language} only, n {int(some.sum())} | {hits:.3f} | |")
     r = [pearson(held.vad[:, i], read.vad[:, i]) for i in range(2)]
-    error = calibration_error(wanted[clear], read.probs[clear])
     lines += [
         "",
-        f"Asked VAD: valence r {r[0]:.3f}, arousal r {r[1]:.3f}. Calibration error of labels {error:.3f} (mean highest probability {read.probs[clear].max(axis=1).mean():.3f}). Intervals at nominal 90 % cover "
+        *calibration_lines(held.shares, read.probs),
+        f"Asked VAD: valence r {r[0]:.3f}, arousal r {r[1]:.3f}. Intervals at nominal 90 % cover "
         + ", ".join(
             f"{100 * share:.1f} %"
             for share in coverage(read.vad[:, :2], read.vad_var[:, :2], held.vad[:, :2])
@@ -241,6 +241,27 @@ def phrase_lines(recognizer: TextRecognizer, phrases: Phrases) -> list[str]:
         "```",
     ]
     return lines
+
+
+def calibration_lines(shares: np.ndarray, probs: np.ndarray) -> list[str]:
+    """As single labels, as the label shares that are learned, and what chance alone would give."""
+    clear, labelled = shares.max(axis=1) > 0.5, shares.max(axis=1) > 0
+    single = shares[clear].argmax(axis=1)
+    rng = np.random.default_rng(0)
+    drawn = [
+        [rng.choice(11, p=row / row.sum()) for row in probs[clear].astype(np.float64)]
+        for _ in range(200)
+    ]
+    chance = np.mean([calibration_error(np.array(one), probs[clear]) for one in drawn])
+    top, sure = probs.argmax(axis=1), probs.max(axis=1)
+    given = shares[np.arange(len(top)), top]
+    place = np.minimum((sure * 15).astype(int), 14)[labelled]
+    gaps = [abs((sure - given)[labelled][place == bin_].sum()) for bin_ in set(place)]
+    return [
+        f"Calibration error of labels, 15 bins: {calibration_error(single, probs[clear]):.3f} taking the label over half as the only right one "
+        f"(mean highest probability {sure[clear].mean():.3f}, {(top[clear] == single).mean():.3f} right; a perfectly calibrated reader would come to {chance:.3f} on so few);",
+        f"{sum(gaps) / labelled.sum():.3f} against the label's given share, all {labelled.sum()} with labels (mean {sure[labelled].mean():.3f}, share {given[labelled].mean():.3f}).",
+    ]
 
 
 def request_lines(recognizer: TextRecognizer) -> list[str]:
