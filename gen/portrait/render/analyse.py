@@ -17,7 +17,7 @@ from affetto.gen.portrait.render.portrait import (
     Portrait,
     resized,
 )
-from affetto.gen.portrait.render.topology import layered, mesh_triangles
+from affetto.gen.portrait.render.topology import layered, mesh_triangles, stiffened
 from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit, load_basis
 from affetto.recognizers.face.blaze import FaceBox
 from affetto.recognizers.face.detector import FaceDetector
@@ -73,7 +73,7 @@ def analyse(
         fit=fitted,
         points=points,
         triangles=mesh_triangles(basis.neutral),
-        deltas_px=layered(deltas_in_pixels(basis, fitted)),
+        deltas_px=stiffened(layered(deltas_in_pixels(basis, fitted))),
         matte=matte,
         plate=inpaint_plate(work, matte),
         notices=tuple(notices),

@@ -53,6 +53,7 @@ IRIS_SPREAD = 1.04  # the disc against the circle that was measured
 LASH = 0.028  # eye-corner distances: how far lashes reach from the edge
 CREASE = 0.02  # the fold's own height, kept from stretching
 WHITE_SPREAD = 50.0  # levels that the white of an eye may differ from its brighter half
+HIDDEN_WHITE = 0.94  # brightness of an eye's white where lids or the iris hid it
 LID_TONE = 0.94  # of the skin below the brow
 SHADE = 0.18  # of the upper lid on the eyeball
 
@@ -161,7 +162,8 @@ class EyePainter:
         gaze = self.gaze_px(row, side)
         numbers = np.asarray(
             [max(1.5, LASH * self.unit), CREASE * self.unit, *gaze, *(iris[:2] - corner),
-             IRIS_SPREAD * iris[2], np.clip(2 * shut - 1, 0, 1), SHADE, first - 1, last + 1], dtype=np.float32,
+             IRIS_SPREAD * iris[2], np.clip(2 * shut - 1, 0, 1), SHADE, first - 1, last + 1],
+            dtype=np.float32,
         )  # fmt: skip
         # From the eye's box to the frame: the head's turn at four places round the eye.
         depth = float(rest[upper, 2].mean())
@@ -283,7 +285,7 @@ def _inpainted(box: Bytes, known: NDArray[np.bool_]) -> Bytes:
         filled += trust * blurred
         total += trust * share
     smooth = filled / np.maximum(total, 1e-12)
-    result = np.where(known[..., None], box, np.clip(smooth, 0, 255))
+    result = np.where(known[..., None], box, np.clip(HIDDEN_WHITE * smooth, 0, 255))
     return np.round(result).astype(np.uint8)
 
 

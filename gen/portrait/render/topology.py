@@ -22,6 +22,10 @@ LIP_RINGS = (
     (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292, 325, 319, 403, 316, 15, 86, 179, 89, 96),
     (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
 )
+BROWS = (
+    ((70, 63, 105, 66, 107), (46, 53, 52, 65, 55)),
+    ((300, 293, 334, 296, 336), (276, 283, 282, 295, 285)),
+)  # fmt: skip
 
 
 def mesh_triangles(neutral: Floats) -> Indices:
@@ -60,6 +64,15 @@ def layered(values: Floats) -> Floats:
     result = values.copy()
     for ring, share in ((1, 1 / 3), (2, 2 / 3)):
         result[..., list(LIP_RINGS[ring]), :] = (1 - share) * outer + share * inner
+    return result
+
+
+def stiffened(deltas: Floats) -> Floats:
+    """Movements (..., 468, 3) with each brow's upper and lower row moving as one: hair is stiff."""
+    result = deltas.copy()
+    for upper, lower in BROWS:
+        rows = [list(upper), list(lower)]
+        result[..., rows, :] = deltas[..., rows, :].mean(axis=-3, keepdims=True)
     return result
 
 
