@@ -9,7 +9,8 @@ NO_DEPS = tinysoundfont==0.3.7
 .PHONY: demo test setup check fmt lint types layers slow test-gpu bench clean
 
 demo: .venv/installed
-	$(BIN)/affetto soundtrack samples/lantern_boat.mp4 --out demo_output --seed 7
+	$(BIN)/affetto soundtrack samples/lantern_boat.mp4 --out demo_output/film --seed 7
+	$(BIN)/affetto talk samples/mona_lisa.jpg samples/mona_lisa_speaks.flac --emotion happy --out demo_output/portrait --seed 7
 
 test: .venv/developer
 	$(BIN)/python -m pytest

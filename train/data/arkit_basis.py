@@ -78,9 +78,8 @@ def offset(photos: Sequence[Path]) -> NDArray[np.float32]:
     for photo in photos:
         picture = read_picture(photo)
         seen = mesh.read(picture, detector.detect(picture)[0]).points[:NUM_MESH_POINTS]
-        scale, turn, shift = similarity(
-            shapes.neutral[rigid].astype(float), seen[rigid].astype(float)
-        )
+        head, face = (points[rigid].astype(np.float64) for points in (shapes.neutral, seen))
+        scale, turn, shift = similarity(head, face)
         rest = ((seen - shift) @ turn / scale - shapes.neutral).ravel()
         weights = np.linalg.solve(
             modes @ modes.T + IDENTITY_RIDGE * np.eye(len(modes)), modes @ rest
@@ -88,7 +87,8 @@ def offset(photos: Sequence[Path]) -> NDArray[np.float32]:
         found.append((rest - weights @ modes).reshape(-1, 3))
     mean = np.mean(found, axis=0)
     mirrored = mean[counterparts(shapes.neutral)] * (-1.0, 1.0, 1.0)
-    return ((mean + mirrored) / 2).astype(np.float32)
+    even: NDArray[np.float32] = ((mean + mirrored) / 2).astype(np.float32)
+    return even
 
 
 def counterparts(neutral: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -157,7 +157,8 @@ def drawing(head: IctHead, vertices: Floats) -> Picture:
     colours = np.asarray([COLOURS[name] for name in material], dtype=np.float64)
     picture = colours[view.triangle] * (0.35 + 0.65 * light)[..., None]
     picture[~view.hit] = (120, 130, 140)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    shown_picture: Picture = np.clip(picture, 0, 255).astype(np.uint8)
+    return shown_picture
 
 
 def bound(
