@@ -59,20 +59,21 @@ class SpokenPhone(NamedTuple):
 SpokenPhones = tuple[SpokenPhone, ...]
 
 
-def hear_phones(wav: Sound) -> SpokenPhones:
+def hear_phones(wav: Sound, *, posteriors: Posteriors | None = None) -> SpokenPhones:
     """The sounds of a speech in any language, in order; pauses are what lies between them.
 
     Args:
         wav: (S,) at 16 kHz.
+        posteriors: of it, where `phone_posteriors` was already asked.
     """
-    heard = _emissions(phone_posteriors(wav))
+    heard = _emissions(phone_posteriors(wav) if posteriors is None else posteriors)
     placed: list[SpokenPhone] = []
     for part in _stretches(heard):
         placed += _placed(wav, part)
     return tuple(placed)
 
 
-def align_text(wav: Sound, text: str) -> SpokenPhones:
+def align_text(wav: Sound, text: str, *, posteriors: Posteriors | None = None) -> SpokenPhones:
     """The sounds of a speech whose words are known, in English or in letters like its.
 
     Words that the pronouncing dictionary lacks are read by hama's rules. Where there is no path
@@ -81,11 +82,12 @@ def align_text(wav: Sound, text: str) -> SpokenPhones:
     Args:
         wav: (S,) at 16 kHz.
         text: what is said; punctuation is passed over.
+        posteriors: as for `hear_phones`.
 
     Raises:
         BadInput: the text is not what is said.
     """
-    heard = hear_phones(wav)
+    heard = hear_phones(wav, posteriors=posteriors)
     words = [word.replace("\u2019", "'") for word in _WORD.findall(text.lower())]
     if not words or not heard or any(letter.isdigit() for letter in text):
         return heard

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.condition import Conditions
-from affetto.conditioning.phones import SpokenPhones, align_text, hear_phones
+from affetto.conditioning.phones import SpokenPhones, align_text, hear_phones, phone_posteriors
 from affetto.conditioning.speech import speech_conditions
 
 Wav = NDArray[np.float32]
@@ -70,5 +70,11 @@ def listen(wav: Wav, *, text: str | None = None) -> Heard:
         wav: (S,) at 16 kHz, full scale 1.
         text: the words, where known; they place the phones better than listening alone.
     """
-    phones = align_text(wav, text) if text else hear_phones(wav)
-    return Heard(speech_conditions(wav), phones, len(wav) / SPEECH_HZ, float(np.abs(wav).max()))
+    posteriors = phone_posteriors(wav)
+    phones = (
+        align_text(wav, text, posteriors=posteriors)
+        if text
+        else hear_phones(wav, posteriors=posteriors)
+    )
+    conditions = speech_conditions(wav, posteriors=posteriors)
+    return Heard(conditions, phones, len(wav) / SPEECH_HZ, float(np.abs(wav).max()))
