@@ -74,7 +74,7 @@ def state_windows(wav: Sound) -> Iterator[tuple[Tensor, Tensor]]:
     A window of `WINDOW_S` is heard at a time and its edges are left to its neighbours, so memory
     stays the same for hours of sound.
     """
-    recognizer = _recognizer()
+    recognizer = shared_recognizer()
     gain = LEVEL / max(loud_level(wav), SILENT)
     step, margin = round((WINDOW_S - 2 * MARGIN_S) * STEP_HZ), round(MARGIN_S * STEP_HZ)
     total = -(-len(wav) // FRAME)
@@ -111,5 +111,6 @@ def _track(values: Tensor) -> ConditionTrack:
 
 
 @lru_cache(maxsize=1)
-def _recognizer() -> SpeechRecognizer:
+def shared_recognizer() -> SpeechRecognizer:
+    """The speech recognizer that listens here, loaded once a process."""
     return load_speech()

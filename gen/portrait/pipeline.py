@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.conditioning.speech import shared_recognizer
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.bank import embed
 from affetto.emotion_bank.codes import EmotionBank, load_bank
@@ -24,7 +25,7 @@ from affetto.gen.portrait.motion.sampling import generate
 from affetto.gen.portrait.unfinished import Unfinished
 from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
 from affetto.motion_file import rounded
-from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
+from affetto.recognizers.speech.recognizer import SpeechRecognizer
 from affetto.weights import SHIPPED, Weights, load_weights
 
 Head = Literal["still", "natural", "lively"]
@@ -83,7 +84,7 @@ def load_models(source: str = "default") -> Models:
     motion = WEIGHT_NAMES.get(source, source)
     shipped = motion not in WEIGHT_NAMES.values() or motion in SHIPPED
     return Models(
-        speech=load_speech(),
+        speech=shared_recognizer(),
         bank=load_bank(),
         denoiser=load_denoiser(motion) if shipped else None,
         weights=tuple(map(load_weights, ("speech", "bank", motion)[: 3 if shipped else 2])),
