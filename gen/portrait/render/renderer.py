@@ -17,7 +17,8 @@ from affetto.motion import CHANNELS
 Floats = NDArray[np.float32]
 
 MIN_SIDE, MAX_SIDE = 128, 1536
-REACH = 0.45  # eye-corner distances that anything may move beyond the matte
+REACH = 0.3  # eye-corner distances that anything may move beyond the matte
+BAND_PX = 48  # height of the parts a frame is drawn in
 PASTE_RIM = 0.02  # of the crop's side, faded into the photo
 REQUIRED = "a row of motion has {channels} finite values, got {got}"
 
@@ -51,14 +52,11 @@ class Renderer:
         self.shading = ShadingMaps(work)
         self.mouth = MouthPainter(work)
         self.head = foreground(work.neutral, work.matte, work.plate)
-        left, top, right, bottom = self._moving_box()
-        self.corner = (left, top)
-        self.window = (slice(top, bottom), slice(left, right))
-        rows, columns = np.mgrid[top:bottom, left:right].astype(np.float32)
+        self.bands = self._bands()
+        rows, columns = np.mgrid[: work.size, : work.size].astype(np.float32)
         self.identity = np.ascontiguousarray(np.dstack([columns, rows]))
         self.still = np.empty_like(work.picture)
         lay_over(self.head, work.plate, self.still)
-        self.plate = np.ascontiguousarray(work.plate[self.window])
         self.rim = self._rim() if self.pasted else np.zeros(0, dtype=np.float32)
 
     def frame(self, row: Floats) -> Picture:
@@ -86,44 +84,54 @@ class Renderer:
         """
         import cv2
 
-        shaped = self.warp.shaped(row)
-        self.eyes.close(shaped, row)
-        sheet = self.identity.copy()
-        self.warp.fill(self.warp.places(shaped, row), sheet, self.corner)
         matte = np.ascontiguousarray(self.head[..., 3])
+        sheet, *_ = self._map(row)
         covered = matte.copy()
-        covered[self.window] = cv2.remap(matte, sheet, None, cv2.INTER_LINEAR)
+        for band in self.bands:
+            covered[band] = cv2.remap(matte, sheet[band], None, cv2.INTER_LINEAR)
         return covered
 
     def _square(self, row: Floats) -> Picture:
         import cv2
 
-        shaped = self.warp.shaped(row)
-        shut = self.eyes.close(shaped, row)
-        places = self.warp.places(shaped, row)
-        sheet = self.identity.copy()
-        self.warp.fill(places, sheet, self.corner)
-        layer = cv2.remap(self.head, sheet, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        sheet, shaped, shut, points = self._map(row)
         frame = self.still.copy()
-        lay_over(layer, self.plate, frame[self.window])
+        for band in self.bands:
+            layer = cv2.remap(
+                self.head, sheet[band], None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+            )
+            lay_over(layer, self.portrait.plate[band], frame[band])
         self.eyes.paint(frame, shaped, row, shut)
-        points = np.ascontiguousarray(places[: len(shaped)])
         frame = self.shading.apply(frame, points, row)
         frame = self.mouth.paint(frame, points, row)
         return np.asarray(frame, dtype=np.uint8)
 
-    def _moving_box(self) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom of all that can change."""
+    def _map(self, row: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Backward map (S, S, 2), face before the head's turn, lids' closing, face after it."""
+        shaped = self.warp.shaped(row)
+        shut = self.eyes.close(shaped, row)
+        places = self.warp.places(shaped, row)
+        sheet = self.identity.copy()
+        self.warp.fill(places, sheet)
+        return sheet, shaped, shut, np.ascontiguousarray(places[: len(shaped)])
+
+    def _bands(self) -> list[tuple[slice, slice]]:
+        """Parts of the frame, row by row, that can change: where the head is or may come."""
+        import cv2
+
         work, size = self.portrait, self.portrait.size
-        held = self.warp.rest[self.warp.hold > 0]
-        down = float(held[:, 1].max())
-        rows, columns = np.nonzero(work.matte[: max(1, int(down) + 1)])
-        reach = REACH * work.eye_distance_px
-        low = np.floor([columns.min() - reach, rows.min() - reach])
-        high = np.ceil([columns.max() + reach, min(rows.max(), down) + reach]) + 1
-        left, top = np.maximum(low, 0).astype(int).tolist()
-        right, bottom = np.minimum(high, size).astype(int).tolist()
-        return left, top, right, bottom
+        live = np.zeros((size, size), dtype=np.uint8)
+        held = self.warp.triangles[(self.warp.hold[self.warp.triangles] > 0).any(axis=1)]
+        cv2.fillPoly(live, list(np.round(self.warp.rest[held, :2]).astype(np.int32)), 1)
+        reach = 2 * round(REACH * work.eye_distance_px) + 1
+        live = cv2.dilate(live & (work.matte > 0), np.ones((reach, reach), np.uint8))
+        bands = []
+        for top in range(0, size, BAND_PX):
+            columns = np.nonzero(live[top : top + BAND_PX].any(axis=0))[0]
+            if len(columns):
+                across = slice(int(columns[0]), int(columns[-1]) + 1)
+                bands.append((slice(top, min(top + BAND_PX, size)), across))
+        return bands
 
     def _rim(self) -> Floats:
         """(side, side, 1) how much of the photo the moving square replaces: less at its edge."""

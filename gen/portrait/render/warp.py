@@ -105,9 +105,9 @@ class HeadWarp:
         self.lips.seal(moved, row)
         return moved
 
-    def fill(self, places: Floats, sheet: Floats, corner: tuple[int, int]) -> None:
-        """Write the backward map of the part of the frame that starts at `corner` (x, y)."""
-        flat = np.ascontiguousarray(places[:, :2] - np.asarray(corner, dtype=np.float32))
+    def fill(self, places: Floats, sheet: Floats) -> None:
+        """Write the backward map of a frame (S, S, 2)."""
+        flat = np.ascontiguousarray(places[:, :2])
         fill_map(flat, np.ascontiguousarray(self.rest[:, :2]), self.triangles, sheet)
 
     def _pose(self, row: Floats) -> tuple[Floats, Floats, float]:
