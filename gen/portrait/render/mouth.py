@@ -99,7 +99,11 @@ class MouthPainter:
         tongue = _drawn(self.set.tongue, skull, jaw + depth.unit_down * lift, low, size)
         lower = _drawn(self.set.lower, skull, jaw, low, size)
         upper = _drawn(self.set.upper, skull, np.zeros(2), low, size)
-        layers = [(tongue, 0.80 + 0.20 * out), (lower, LOWER_TEETH_LIGHT * rounded), (upper, 0.35 + 0.65 * rounded)]
+        layers = [
+            (tongue, 0.80 + 0.20 * out),
+            (lower, LOWER_TEETH_LIGHT * rounded),
+            (upper, 0.35 + 0.65 * rounded),
+        ]
         if out > 0.3:  # between the teeth, over the lower ones
             layers = [layers[1], layers[0], layers[2]] if out < 0.7 else [*layers[1:], layers[0]]
         for layer, lit in layers:

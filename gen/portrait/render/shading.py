@@ -37,6 +37,7 @@ LIGHT_TRUST = 0.6  # of the fitted light against the default one
 AMBIENT = (0.35, 0.60)  # of full light, at least and at most
 SHAPES_GAIN, WRINKLES_GAIN = 0.75, 1.0
 DARKEST, BRIGHTEST = 0.75, 0.40  # natural logarithms that the ratio nears and never passes
+SMOOTH_SHARE, ROUGHNESS = 0.45, (0.007, 0.022)  # of wrinkles; contrast of detail, least and full
 LIPS_SHARE = 0.25  # of the ratio on the lips
 # Light that goes through skin is red: a shadow's share of each colour, as exponents.
 SKIN_RED, SKIN_GREEN, SKIN_BLUE = 0.70, 1.05, 1.15
@@ -165,6 +166,7 @@ class FaceLight:
             normals[..., :2] += slope
             lines.append(np.log(self._shaded(_unit(normals)) / lit) + dark)
         self.lines = np.stack(lines).reshape(len(lines), -1)  # (K, H x W)
+        self.lines *= WRINKLES_GAIN * skin_roughness(picture, points)
         self.activations = activations()
         self.changes = face.changes[face.used].reshape(len(face.used), -1)
 
@@ -178,8 +180,7 @@ class FaceLight:
         shapes = np.log(self._shaded(normals) / self.rest)
         drawn = np.minimum(coefficients @ self.activations, 1.2)
         lines = (drawn @ self.lines).reshape(face.size[::-1])
-        ratio = WRINKLES_GAIN * lines
-        ratio += SHAPES_GAIN * np.asarray(cv2.resize(shapes.astype(np.float32), face.size))
+        ratio = lines + SHAPES_GAIN * np.asarray(cv2.resize(shapes.astype(np.float32), face.size))
         ratio *= face.weight
         limit = np.where(ratio < 0, DARKEST, BRIGHTEST).astype(np.float32)
         bent: Floats = limit * np.tanh(ratio / limit)
@@ -302,6 +303,23 @@ def fitted_light(picture: Picture, points: Floats, rotation: Floats) -> tuple[Fl
             ambient = float(solution[0]) / max(1e-4, float(solution[0]) + length)
     towards = in_units(direction)
     return towards.astype(np.float32), float(np.clip(ambient, *AMBIENT))
+
+
+def skin_roughness(picture: Picture, points: Floats) -> float:
+    """How much of the wrinkles suits the skin: less on smooth, retouched or painted faces.
+
+    Returns:
+        `SMOOTH_SHARE` to 1, from the contrast of fine detail on forehead and cheeks.
+    """
+    import cv2
+
+    face = chart()
+    grey = cv2.cvtColor(face.unwrapped(picture, points), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = np.log(np.maximum(grey, 8))
+    fine, coarse = (cv2.GaussianBlur(grey, (0, 0), s / face.step) for s in (0.08, 0.4))
+    detail = np.abs(fine - coarse)[(face.skin > 0.9) & (face.away_from_features > 0.95)]
+    share = np.interp(float(np.quantile(detail, 0.6)), ROUGHNESS, (SMOOTH_SHARE, 1.0))
+    return float(share)
 
 
 def in_units(vectors: Floats) -> Floats:

@@ -57,7 +57,7 @@ WRINKLES: tuple[Wrinkle, ...] = (
     Wrinkle(
         {"browDownRight": 1.0, "noseSneerRight": 0.15},
         (
-            Line(((9, -0.62, 0.35), (8, -0.50, 0.35), (8, -0.62, -0.45)), 0.15, 0.16, dark=0.50),
+            Line(((9, -0.62, 0.5), (8, -0.50, 0.35), (8, -0.66, -0.65)), 0.15, 0.12, dark=0.38),
             Line(((193, -0.1, 0.5), (221, 0.1, 0.1), (222, 0.0, 0.1), (223, 0.1, 0.1)),
                  0.34, 0.0, dark=0.42),
             Line(((107, 0.1, 0.5), (55, 0.35, 0.55), (9, -0.3, 0.0)), 0.30, 0.07, dark=0.10),
@@ -67,8 +67,8 @@ WRINKLES: tuple[Wrinkle, ...] = (
     Wrinkle(
         {"browDownLeft": 0.3, "browDownRight": 0.3, "noseSneerLeft": 0.4, "noseSneerRight": 0.4},
         (
-            Line(((193, 0.0, 0.25), (168, 0.0, 0.0), (417, 0.0, 0.25)), 0.17, 0.12, dark=0.34),
-            Line(((193, 0.2, -0.35), (6, 0.0, 0.35), (417, -0.2, -0.35)), 0.15, 0.08, dark=0.22),
+            Line(((193, 0.0, 0.25), (168, 0.0, 0.0), (417, 0.0, 0.25)), 0.18, 0.09, dark=0.26),
+            Line(((193, 0.2, -0.35), (6, 0.0, 0.35), (417, -0.2, -0.35)), 0.17, 0.06, dark=0.14),
         ),
         twosided=False,
     ),
@@ -95,10 +95,10 @@ WRINKLES: tuple[Wrinkle, ...] = (
     Wrinkle(
         {"noseSneerRight": 1.0},
         (
-            Line(((188, -0.2, 0.3), (122, 0.0, 0.0), (6, -0.25, -0.1)), 0.14, 0.12, dark=0.36),
-            Line(((217, -0.2, 0.5), (174, 0.0, 0.2), (197, -0.35, 0.0)), 0.14, 0.12, dark=0.36),
-            Line(((217, 0.2, -0.3), (217, 0.5, 0.2), (197, -0.4, -0.5)), 0.14, 0.08, dark=0.22),
-            Line(((129, 0.7, 0.9), (129, 0.15, 0.55), (129, 0.15, -0.1)), 0.18, 0.12, dark=0.40),
+            Line(((188, -0.2, 0.3), (122, 0.0, 0.0), (6, -0.25, -0.1)), 0.15, 0.08, dark=0.24),
+            Line(((217, -0.2, 0.5), (174, 0.0, 0.2), (197, -0.35, 0.0)), 0.15, 0.08, dark=0.24),
+            Line(((217, 0.2, -0.3), (217, 0.5, 0.2), (197, -0.4, -0.5)), 0.15, 0.05, dark=0.14),
+            Line(((129, 0.7, 0.9), (129, 0.15, 0.55), (129, 0.15, -0.1)), 0.20, 0.10, dark=0.32),
         ),
     ),
     # From the wing of the nose to the corner of the mouth.
@@ -131,29 +131,26 @@ WRINKLES: tuple[Wrinkle, ...] = (
         {"mouthFrownRight": 1.0, "mouthShrugLowerRight": 0.2, "mouthStretchRight": 0.3},
         (
             Line(((61, -0.15, 0.1), (61, -0.35, -0.5), (61, -0.55, -1.3), (210, 0.4, -0.2)),
-                 0.19, 0.13, swell=(0.5, 0.2), dark=0.42),
+                 0.22, 0.09, swell=(0.5, 0.2), dark=0.28),
         ),
     ),
-    # Between lower lip and chin, and the chin's own cobbles.
+    # Between lower lip and chin.
     Wrinkle(
         {"mouthShrugLowerLeft": 0.8, "mouthFrownLeft": 0.25, "mouthFrownRight": 0.25,
          "mouthPressLeft": 0.15, "mouthPressRight": 0.15},
         (
             Line(((182, -0.2, -0.25), (18, 0.0, -0.1), (406, 0.2, -0.25)), 0.28, 0.15,
                  swell=(0.2, 0.7), dark=0.30),
-            Line(((194, 0.1, -0.9), (194, 0.4, -1.6)), 0.17, 0.07, dark=0.20),
-            Line(((418, -0.1, -0.9), (418, -0.4, -1.6)), 0.17, 0.07, dark=0.20),
-            Line(((200, -0.15, -0.2), (200, 0.1, -1.0)), 0.16, 0.07, dark=0.18),
         ),
         twosided=False,
     ),
     # Pressed lips push the skin beside the corners together.
     Wrinkle(
         {"mouthPressRight": 0.8, "mouthDimpleRight": 0.8, "mouthStretchRight": 0.4},
-        (Line(((61, -0.35, 0.5), (61, -0.5, 0.0), (61, -0.35, -0.55)), 0.16, 0.10, dark=0.34),),
+        (Line(((61, -0.35, 0.5), (61, -0.5, 0.0), (61, -0.35, -0.55)), 0.20, 0.08, dark=0.22),),
     ),
 )  # fmt: skip
-FADING = 0.35  # of a line's length at each end
+FADING = 0.48  # of a line's length at each end
 
 
 def activations() -> Floats:
