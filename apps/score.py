@@ -17,9 +17,11 @@ from affetto.apps.progress import Report, silent
 from affetto.apps.recognize_job import MODALITIES, Modality, Recognition
 from affetto.apps.recognize_media import WHAT, kind_of, recognize_medium
 from affetto.apps.resolve import TRACKS, resolve
+from affetto.apps.score_talk import PortraitScore, is_talk, score_talk
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput, RequestError, UsageError
+from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.independence import RECIPE_FILE, Net, check_judge, losses_of
 from affetto.recognizers.score import Score, score_track
 from affetto.request import Auto, parse_request
@@ -91,6 +93,7 @@ class Result:
         losses: nets on record as losses of what was scored; none of them judged.
         has_record: whether there was a recipe to read.
         comparisons: with the request, with the reference.
+        portrait: of a talking portrait: lips, lag, blinks, identity; else empty.
     """
 
     job: Job
@@ -99,6 +102,7 @@ class Result:
     losses: tuple[Net, ...]
     has_record: bool
     comparisons: tuple[Comparison, ...]
+    portrait: tuple[PortraitScore, ...] = ()
 
 
 def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Result:
@@ -128,13 +132,16 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
         )
 
     found = read(job.media, 0.0)
+    talks = is_talk(job.media, job.recipe)
+    photo = job.reference if talks and job.reference and _is_picture(job.reference) else None
     result = Result(
         job=job,
         found=found,
         judges=found.judges,
         losses=losses,
         has_record=has_record,
-        comparisons=tuple(_comparisons(job, found, read)),
+        comparisons=tuple(_comparisons(job, found, read, photo)),
+        portrait=score_talk(job.media, read_picture(photo) if photo else None) if talks else (),
     )
     if job.out is not None:
         write_report(job.out, result)
@@ -170,8 +177,12 @@ def _independent(job: Job, nets: Nets) -> tuple[tuple[Net, ...], bool]:
     return losses, has_record
 
 
+def _is_picture(path: Path) -> bool:
+    return kind_of(path) == "picture"
+
+
 def _comparisons(
-    job: Job, found: Recognition, read: Callable[[Path, float], Recognition]
+    job: Job, found: Recognition, read: Callable[[Path, float], Recognition], photo: Path | None
 ) -> list[Comparison]:
     known = found.rows[0].known
     length_s = max(LEAST_S, found.duration_s)
@@ -186,7 +197,7 @@ def _comparisons(
         )
         score = score_track(found.track, wanted, duration_s=length_s, rate_hz=RATE_HZ, known=known)
         made.append(Comparison("request", job.request, wanted, length_s, score))
-    if job.reference is not None:
+    if job.reference is not None and job.reference != photo:
         if job.reference.suffix.casefold() in TRACKS:
             wanted = EmotionTrack.load(job.reference)
             covered_s = float(wanted.times[-1])

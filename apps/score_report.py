@@ -17,6 +17,7 @@ from affetto.recognizers.score import Metric
 _CONTROLS = ("constant neutral", "shuffled in time", "best of other emotions")
 _HEAD = ("metric", "score", "95 % interval", "best possible", *_CONTROLS, "beats them")
 _LEAST_COVER = 0.5
+_PORTRAIT = "the talking portrait, looked at again"
 
 
 def table(result: Result) -> str:
@@ -29,6 +30,12 @@ def table(result: Result) -> str:
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
             lines.append("  ".join(cells).rstrip())
+    if result.portrait:
+        width = max(len(one.name) for one in result.portrait)
+        lines += ["", _PORTRAIT]
+        lines += [
+            f"{one.name.ljust(width)}  {one.value}  ({one.beside})" for one in result.portrait
+        ]
     return "\n".join([*lines, "", *_definitions(result)])
 
 
@@ -51,6 +58,7 @@ def plain(result: Result) -> dict[str, Any]:
             }
             for one in result.comparisons
         ],
+        "portrait": [vars(one) for one in result.portrait],
         "command": result.job.command(),
     }
 
@@ -101,6 +109,8 @@ def _cells(metric: Metric) -> tuple[str, ...]:
 
 
 def _definitions(result: Result) -> list[str]:
+    if not result.comparisons:
+        return []
     metrics = result.comparisons[0].score.metrics
     return [
         *(f"{metric.name}: {metric.definition}." for metric in metrics),
@@ -141,6 +151,9 @@ def _markdown(result: Result) -> str:
             cells += ("",) * (len(_HEAD) - len(cells))
             lines.append(f"| {' | '.join(cells)} |")
         lines += ["", f"![{one.against}]({one.against}.png)"]
+    if result.portrait:
+        lines += ["", f"## {_PORTRAIT}", "", "| what | measured | beside |", "| --- | --- | --- |"]
+        lines += [f"| {one.name} | {one.value} | {one.beside} |" for one in result.portrait]
     lines += ["", "## What is measured", "", *(f"- {text}" for text in _definitions(result))]
     return "\n".join([*lines, "", f"Repeat: `{result.job.command()}`", ""])
 

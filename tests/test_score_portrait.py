@@ -9,11 +9,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from affetto.apps.score_talk import is_talk
 from affetto.errors import BadInput
 from affetto.recognizers.face.detector import FaceDetector
 from affetto.recognizers.score_portrait.articulation import (
     Spoken,
     closure,
+    coarse_shut_gap,
     lag_s,
     lip_class,
     lip_tooth,
@@ -259,3 +261,19 @@ def test_identity_of_one_picture() -> None:
     warped = distance(own, identifier.describe(warps[0], face))
     assert 0 < coded < 0.25
     assert 0 < warped < 0.4
+
+
+def test_score_knows_a_talk_by_its_recipe(tmp_path: Path) -> None:
+    film = tmp_path / "talk.mp4"
+    assert not is_talk(film, None)
+    (tmp_path / "recipe.json").write_text('{"job": "talk"}')
+    assert is_talk(film, None)
+    (tmp_path / "recipe.json").write_text('{"job": "soundtrack"}')
+    assert not is_talk(film, None)
+
+
+def test_coarse_limit_of_shut_lips() -> None:
+    lips = moving(spoken())
+    apart = replace(lips, gap=lips.gap + 0.03)  # a mesh that does not see lips touch
+    assert closure(apart, spoken()).rate == 0
+    assert closure(apart, spoken(), shut_gap=coarse_shut_gap(apart)).rate == 1
