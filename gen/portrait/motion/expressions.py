@@ -109,7 +109,10 @@ def expression(probs: ArrayLike, vad: ArrayLike, strength: float) -> Floats:
         amounts = [share * curve(label, shown) for share, label in zip(mix, LABELS, strict=True)]
         row += np.asarray(amounts) @ recipe_rows()
     own = shares @ np.asarray([LABEL_VAD[label] for label in LABELS])
-    beyond = np.clip(np.asarray(vad, dtype=np.float64) - own, -1.0, 1.0) * np.clip(strength, 0, 1)
+    point = np.asarray(vad, dtype=np.float64)
+    # A weaker point on the way to the labels' own says nothing new.
+    share = np.clip(point @ own / max(float(own @ own), 1e-9), 0.0, 1.0)
+    beyond = np.clip(point - share * own, -1.0, 1.0) * np.clip(strength, 0, 1)
     row += beyond @ np.stack([_row(nuance) for nuance in NUANCES])
     row[:NUM_BLENDSHAPES] = np.clip(row[:NUM_BLENDSHAPES], 0.0, 1.0)
     return row.astype(np.float32)
