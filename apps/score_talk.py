@@ -58,7 +58,7 @@ def is_talk(media: Path, recipe: Path | None) -> bool:
     """Whether the record beside a film says that it is a talking portrait."""
     record = recipe or media.parent / RECIPE_FILE
     try:
-        return json.loads(record.read_text(encoding="utf-8")).get("job") == JOB
+        return bool(json.loads(record.read_text(encoding="utf-8")).get("job") == JOB)
     except (OSError, ValueError, AttributeError):
         return False
 

@@ -203,7 +203,7 @@ def _z(values: Double, name: str) -> Double:
 
 
 def _times(lips: Lips) -> Double:
-    return (np.arange(len(lips.gap)) + 0.5) / lips.fps
+    return np.asarray((np.arange(len(lips.gap)) + 0.5) / lips.fps, dtype=np.float64)
 
 
 def _correlation(a: Double, b: Double) -> float:

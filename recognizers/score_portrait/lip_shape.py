@@ -127,7 +127,7 @@ def fit_reader(talks: Sequence[Talk]) -> LipReader:
     means = np.stack([shapes[wanted == number].mean(axis=0) for number in range(len(CLASSES))])
     inside = np.cov((shapes - means[wanted]).T)
     inside = (1 - SHRINKAGE) * inside + SHRINKAGE * np.diag(np.diag(inside))
-    return LipReader(means, np.linalg.inv(inside))
+    return LipReader(means, np.asarray(np.linalg.inv(inside), dtype=np.float64))
 
 
 def standard_shape(lips: Lips) -> Double:
@@ -155,9 +155,8 @@ def _at_sounds(talk: Talk) -> tuple[Double, NDArray[np.intp]]:
 def _filters() -> Double:
     """(M, bins) triangles, evenly spaced on the mel scale."""
     hz = np.linspace(0, RATE_HZ / 2, BINS // 2 + 1)
-    mel = np.linspace(
-        *(2595 * np.log10(1 + np.asarray([LOWEST_HZ, HIGHEST_HZ]) / 700)), NUM_MELS + 2
-    )
+    low, high = (2595 * float(np.log10(1 + edge / 700)) for edge in (LOWEST_HZ, HIGHEST_HZ))
+    mel = np.linspace(low, high, NUM_MELS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     up = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
     down = (edges[2:, None] - hz) / np.diff(edges)[1:, None]

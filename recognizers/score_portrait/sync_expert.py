@@ -98,7 +98,8 @@ def judge_sync(net: SyncExpert, talk: Talk) -> Sync:
     count = min(len(seen), len(heard))
     lags = np.arange(-MAX_LAG, MAX_LAG + 1)
     distances = np.full(len(lags), np.nan)
-    for number, lag in enumerate(lags):
+    for number in range(len(lags)):
+        lag = number - MAX_LAG
         first, last = max(0, lag), min(count, count + lag)
         if last > first:
             apart = seen[first:last] - heard[first - lag : last - lag]
