@@ -34,28 +34,28 @@ CHANNELS_OF: dict[str, tuple[str, ...]] = {
 TARGETS: dict[Viseme, tuple[float, ...]] = {
     "silence": (0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00),
     "lips": (0.06, 0.05, 0.00, 0.02, 0.00, 0.00, 0.00, 0.00),
-    "lip_teeth": (0.05, 0.02, 0.00, 0.04, 0.02, 0.00, 0.35, 0.00),
+    "lip_teeth": (0.05, 0.02, 0.00, 0.04, 0.00, 0.00, 0.12, 0.00),
     "tongue_teeth": (0.15, 0.02, 0.00, 0.06, 0.00, 0.28, 0.10, 0.00),
     "tongue": (0.13, 0.02, 0.00, 0.06, 0.02, 0.26, 0.10, 0.00),
     "hiss": (0.06, 0.00, 0.00, 0.20, 0.08, 0.38, 0.16, 0.00),
-    "hush": (0.09, 0.42, 0.52, 0.00, 0.00, 0.22, 0.15, 0.10),
+    "hush": (0.08, 0.60, 0.38, 0.00, 0.00, 0.18, 0.12, 0.08),
     "back": (0.18, 0.02, 0.00, 0.04, 0.00, 0.20, 0.06, 0.00),
-    "r": (0.12, 0.38, 0.28, 0.00, 0.00, 0.16, 0.05, 0.00),
+    "r": (0.12, 0.45, 0.18, 0.00, 0.00, 0.16, 0.05, 0.00),
     "a": (0.38, 0.00, 0.00, 0.06, 0.02, 0.30, 0.12, 0.00),
     "ah": (0.22, 0.02, 0.00, 0.05, 0.00, 0.22, 0.08, 0.00),
     "eh": (0.24, 0.00, 0.00, 0.16, 0.08, 0.30, 0.12, 0.00),
     "ee": (0.11, 0.00, 0.00, 0.28, 0.20, 0.32, 0.14, 0.00),
-    "oh": (0.26, 0.38, 0.45, 0.00, 0.00, 0.08, 0.00, 0.00),
-    "oo": (0.10, 0.72, 0.35, 0.00, 0.00, 0.00, 0.00, 0.00),
-    "w": (0.07, 0.80, 0.30, 0.00, 0.00, 0.00, 0.00, 0.00),
+    "oh": (0.24, 0.60, 0.25, 0.00, 0.00, 0.05, 0.00, 0.00),
+    "oo": (0.07, 0.95, 0.12, 0.00, 0.00, 0.00, 0.00, 0.00),
+    "w": (0.04, 1.00, 0.08, 0.00, 0.00, 0.00, 0.00, 0.00),
 }
 # How strongly a sound insists: on the jaw, on rounding (pucker, funnel), on the lips' other shape.
 DOMINANCE: dict[Viseme, tuple[float, float, float]] = {
     "silence": (0.9, 0.8, 0.9), "lips": (1.0, 0.15, 0.8), "lip_teeth": (1.0, 0.3, 1.0),
     "tongue_teeth": (0.6, 0.2, 0.6), "tongue": (0.55, 0.12, 0.35), "hiss": (0.9, 0.35, 0.7),
-    "hush": (0.8, 1.0, 0.8), "back": (0.3, 0.1, 0.2), "r": (0.5, 0.7, 0.5),
-    "a": (1.0, 0.6, 0.9), "ah": (0.6, 0.3, 0.5), "eh": (0.9, 0.6, 0.9), "ee": (0.9, 0.8, 1.0),
-    "oh": (1.0, 1.0, 1.0), "oo": (1.0, 1.2, 1.0), "w": (1.0, 1.3, 1.0),
+    "hush": (0.9, 2.2, 0.9), "back": (0.3, 0.1, 0.2), "r": (0.5, 0.9, 0.5),
+    "a": (1.0, 0.6, 0.9), "ah": (0.6, 0.3, 0.5), "eh": (0.9, 0.6, 0.9), "ee": (0.9, 0.6, 1.0),
+    "oh": (1.0, 1.6, 1.0), "oo": (1.0, 2.2, 1.2), "w": (1.0, 2.4, 1.2),
 }  # fmt: skip
 GROUP_OF = np.array([0, 1, 1, 2, 2, 2, 2, 2])  # of each articulator, column of DOMINANCE
 # Fall-off in 1/s before and after a sound: lips round ahead of time, the jaw is slow.
@@ -69,10 +69,8 @@ EDGE_S = 0.15  # before the first sound and after the last the mouth goes to res
 REACH_S = 0.6  # beyond this a sound has no say
 CHUNK = 256  # frames at once
 
-SHUT_BEFORE_S, SHUT_AFTER_S = 0.03, 0.01
-SHUT_LEAST_S, SHUT_MOST_S = 0.05, 0.11
-SHUT_RAMP_S = 0.055
-BITE_BEFORE_S, BITE_LEAST_S, BITE_MOST_S, BITE_RAMP_S = 0.02, 0.06, 0.12, 0.06
+SHUT_AHEAD_S, SHUT_LEAST_S, SHUT_MOST_S, SHUT_RAMP_S = 0.015, 0.045, 0.11, 0.05
+BITE_AHEAD_S, BITE_LEAST_S, BITE_MOST_S, BITE_RAMP_S = 0.015, 0.05, 0.12, 0.05
 SHUT_JAW = 0.05
 _OPENERS = [PLACE[name] for name in (
     "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft",
@@ -164,9 +162,9 @@ def lay_over(values: Floats, phones: Sequence[SpokenPhone], times_s: Floats) -> 
     )
     for name, at_shut, at_bite in (
         ("mouthPressLeft", 0.30, 0.0), ("mouthPressRight", 0.30, 0.0),
-        ("mouthRollLower", 0.12, 0.45), ("mouthRollUpper", 0.10, 0.0),
-        ("mouthUpperUpLeft", 0.0, 0.35), ("mouthUpperUpRight", 0.0, 0.35),
-        ("mouthShrugLower", 0.0, 0.12),
+        ("mouthRollLower", 0.12, 0.50), ("mouthRollUpper", 0.10, 0.0),
+        ("mouthUpperUpLeft", 0.0, 0.22), ("mouthUpperUpRight", 0.0, 0.22),
+        ("mouthShrugLower", 0.0, 0.15),
     ):  # fmt: skip
         column = result[:, PLACE[name]]
         column += shut * np.maximum(at_shut - column, 0) + bite * np.maximum(at_bite - column, 0)
@@ -175,26 +173,22 @@ def lay_over(values: Floats, phones: Sequence[SpokenPhone], times_s: Floats) -> 
 
 def closure(phones: Sequence[SpokenPhone], times_s: Floats) -> Floats:
     """(T,) in [0, 1]: how shut the lips must be for p b m."""
-    spans = [
-        (p.start_s - SHUT_BEFORE_S, p.start_s + _held(p, SHUT_LEAST_S, SHUT_MOST_S) + SHUT_AFTER_S)
-        for p in phones
-        if p.symbol[:1] in LIP_CLOSED
-    ]
-    return _spans(spans, times_s, SHUT_RAMP_S)
+    shut = [phone for phone in phones if phone.symbol[:1] in LIP_CLOSED]
+    held = [_held(phone, SHUT_AHEAD_S, SHUT_LEAST_S, SHUT_MOST_S) for phone in shut]
+    return _spans(held, times_s, SHUT_RAMP_S)
 
 
 def lip_tooth(phones: Sequence[SpokenPhone], times_s: Floats) -> Floats:
     """(T,) in [0, 1]: how much the lower lip must be at the upper teeth for f v."""
-    spans = [
-        (p.start_s - BITE_BEFORE_S, p.start_s + _held(p, BITE_LEAST_S, BITE_MOST_S))
-        for p in phones
-        if visemes_of(p.symbol)[0] == "lip_teeth"
-    ]
-    return _spans(spans, times_s, BITE_RAMP_S)
+    bitten = [phone for phone in phones if visemes_of(phone.symbol)[0] == "lip_teeth"]
+    held = [_held(phone, BITE_AHEAD_S, BITE_LEAST_S, BITE_MOST_S) for phone in bitten]
+    return _spans(held, times_s, BITE_RAMP_S)
 
 
-def _held(phone: SpokenPhone, least: float, most: float) -> float:
-    return float(np.clip(phone.end_s - phone.start_s, least, most))
+def _held(phone: SpokenPhone, ahead: float, least: float, most: float) -> tuple[float, float]:
+    """When the lips hold: with the sound, a little ahead; a long one is held in its first part."""
+    length = float(np.clip(phone.end_s - phone.start_s, least, most))
+    return phone.start_s - ahead, phone.start_s - ahead + length
 
 
 def _spans(spans: list[tuple[float, float]], times_s: Floats, ramp_s: float) -> Floats:
