@@ -17,6 +17,7 @@ RECIPES = {
     "face_loss": ("affetto.train.face", "LossRecipe"),
     "face_judge": ("affetto.train.face", "JudgeRecipe"),
     "face_motion": ("affetto.train.face_motion", "MotionRecipe"),
+    "motion": ("affetto.train.motion", "MotionRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
     "text": ("affetto.train.text", "TextRecipe"),
     "speech": ("affetto.train.speech", "SpeechRecipe"),

@@ -61,11 +61,11 @@ class MotionRecipe:
     data: MotionData = field(default_factory=MotionData)
     base: str = ""  # weights whose base is taken instead of training one, such as "motion"
     out: str = "runs/motion"
-    base_epochs: int = 20
-    branch_epochs: int = 10
-    steps_per_epoch: int = 300
+    base_epochs: int = 8
+    branch_epochs: int = 8
+    steps_per_epoch: int = 200
     batch_size: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     warmup_share: float = 0.05
     weight_decay: float = 0.01
     gradient_norm: float = 1.0
@@ -179,7 +179,8 @@ def train_stage(
             losses = batch_losses(config, stage, pupil, recognizer, batch, rng=rng)
             optimizer.zero_grad()
             torch.autograd.backward(sum(losses.values(), torch.zeros(())))
-            torch.nn.utils.clip_grad_norm_(trained, config.gradient_norm)
+            for part in (pupil.net, pupil.critic):
+                torch.nn.utils.clip_grad_norm_(part.parameters(), config.gradient_norm)
             optimizer.step()
             average.update(pupil)
             for name, loss in losses.items():

@@ -53,7 +53,7 @@ def random_requests(count: int, *, rng: np.random.Generator) -> Population:
 
     Mixtures draw their strengths evenly from [0.1, 1]; points are even over [-1, 1].
     """
-    keyframes = tuple(Keyframe(float(i), _target(rng), "step") for i in range(count))
+    keyframes = tuple(Keyframe(float(i), random_target(rng), "step") for i in range(count))
     track = request_to_track(EmotionRequest(Timeline(keyframes)), duration_s=max(count - 1, 0.5))
     rows = (track.mean, track.log_var, track.probs, track.vad)
     return Population(*(torch.from_numpy(row.copy()) for row in rows))
@@ -92,7 +92,8 @@ def mixed(sources: list[Population], count: int, *, rng: np.random.Generator) ->
     )
 
 
-def _target(rng: np.random.Generator) -> Mixture | Point:
+def random_target(rng: np.random.Generator) -> Mixture | Point:
+    """What one random request asks for."""
     kind = rng.choice(KINDS, p=KIND_SHARES)
     if kind in ("va", "vad"):
         valence, arousal, dominance = rng.uniform(-1, 1, size=3).tolist()

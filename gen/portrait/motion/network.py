@@ -11,7 +11,7 @@ A = F + 2 M frames of sound, D width, W width of the emotion, C = 62 channels.
 """
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,10 +46,12 @@ class DenoiserConfig:
         emotion: what tells the emotion: the bank's vector, or label probabilities (ablation).
     """
 
-    sounds: dict[str, int] = field(default_factory=lambda: {"speech": 384, "prosody": 4})
+    sounds: dict[str, int] = field(
+        default_factory=lambda: {"speech": 384, "visemes": 16, "prosody": 4}
+    )
     dim: int = 192
     num_layers: int = 6
-    num_heads: int = 6
+    num_heads: int = 3
     condition_dim: int = 128
     branch_dim: int = 192
     emotion_dim: int = 64
@@ -75,11 +77,6 @@ class Window:
     emotion: Tensor | None
     present: Tensor
     known: Tensor
-
-    def for_training(self, *, emotional: bool, dropped: Tensor | None) -> "Window":
-        """The same with or without its emotion, and deaf where `dropped` (B,) bool says so."""
-        heard = self.heard if dropped is None else self.heard & ~dropped[:, None]
-        return replace(self, heard=heard, emotion=self.emotion if emotional else None)
 
 
 class MotionDenoiser(nn.Module):

@@ -1,0 +1,45 @@
+"""The sounds of a speech as the motion denoiser hears them beside its Whisper states.
+
+CTC posteriors are spikes that say little about when a sound lasts; phones with their times do. Each
+step of 20 ms gets the share of each viseme class in it. Letters: T steps, V visemes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from affetto.condition import Conditions, ConditionTrack
+from affetto.conditioning.phones import SpokenPhone
+from affetto.conditioning.visemes import VISEME_NAMES
+from affetto.gen.portrait.motion.coarticulation import timed_visemes
+
+STEP_HZ = 50.0
+
+
+def with_visemes(conditions: Conditions, phones: Sequence[SpokenPhone]) -> Conditions:
+    """The conditions of a speech with its phones as `visemes`, as `generate` takes them.
+
+    Args:
+        conditions: see `affetto.conditioning.speech`.
+        phones: of the same speech.
+    """
+    steps = conditions["speech"].values.shape[1]
+    return {**conditions, "visemes": viseme_track(phones, steps)}
+
+
+def viseme_track(phones: Sequence[SpokenPhone], steps: int) -> ConditionTrack:
+    """(1, T, V) shares of the visemes in `VISEME_NAMES`, rows sum to 1; pauses are silence."""
+    shares = np.zeros((steps, len(VISEME_NAMES)), dtype=np.float32)
+    timed = timed_visemes(phones)
+    for viseme, start, end in zip(timed.viseme, timed.start, timed.end, strict=True):
+        first = int(np.clip(np.floor(start * STEP_HZ), 0, steps))
+        last = int(np.clip(np.ceil(end * STEP_HZ), 0, steps))
+        edges = np.arange(first, last + 1) / STEP_HZ
+        inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
+        shares[first:last, viseme] += (np.maximum(inside, 0.0) * STEP_HZ).astype(np.float32)
+    total = shares.sum(axis=1, keepdims=True)
+    shares /= np.maximum(total, 1.0)
+    shares[:, VISEME_NAMES.index("silence")] += np.maximum(1.0 - total[:, 0], 0.0)
+    there = torch.ones(1, steps, dtype=torch.bool)
+    return ConditionTrack(torch.from_numpy(shares)[None], there, STEP_HZ)

@@ -1,0 +1,161 @@
+"""Speeches as the motion side hears them, made of short recordings, kept on disk between runs.
+
+Corpora of acted speech hold single sentences of a second or two; a speaker's sentences, in random
+order and with pauses between them, make speeches as long as a portrait's. Synthesized ones are
+spoken by flite (Black and Lenzo 2001) and are nobody's voice to protect. Letters: S samples,
+T steps at 50 Hz.
+"""
+
+import csv
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affetto.conditioning.phones import SpokenPhone, SpokenPhones, hear_phones
+from affetto.conditioning.speech import speech_conditions
+from affetto.errors import ResourceError
+from affetto.files import staged_file
+from affetto.train.data.speech_corpora import load_wav, read_emodb, read_ravdess
+
+Sound = NDArray[np.float32]
+
+CORPORA = ("ravdess", "emodb", "synthesized")
+RATE_HZ = 16000
+LENGTH_S = 9.0  # about, of a speech
+PAUSES_S = (0.08, 0.9)
+EDGES_S = (0.0, 0.6)
+VOICES = ("slt", "rms", "awb", "kal16")
+PHRASES = Path(__file__).parent / "phrases.csv"
+Sentence = Callable[[], Sound]
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A speech as heard.
+
+    Attributes:
+        name: unique.
+        speaker: by whom speeches are split.
+        states: (T, 384) float16 Whisper states.
+        prosody: (T, 4) float32.
+        phones: with times.
+    """
+
+    name: str
+    speaker: str
+    states: NDArray[np.float16]
+    prosody: NDArray[np.float32]
+    phones: SpokenPhones
+
+
+def read_speeches(
+    root: Path, folder: Path, corpora: Sequence[str], *, per_speaker: int, per_voice: int
+) -> Iterator[Speech]:
+    """Hear the corpora's speeches, speaker by speaker in turn; those in `folder` are not made anew.
+
+    Args:
+        root: of the data.
+        folder: where they are kept.
+        corpora: names in `CORPORA`.
+        per_speaker: speeches of each recorded speaker.
+        per_voice: speeches of each synthesized voice, which has more sentences to say.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    speakers = [one for corpus in corpora for one in _speakers(root, corpus)]
+    for number in range(max(per_speaker, per_voice)):
+        for speaker, sentences in speakers:
+            if number >= (per_voice if speaker.startswith("synthesized/") else per_speaker):
+                continue
+            name = f"{speaker.replace('/', '_')}_{number:03d}"
+            path = folder / f"{name}.npz"
+            if not path.exists():
+                wav = joined(sentences, rng=np.random.default_rng([number, len(sentences)]))
+                _keep(path, wav)
+            yield _kept(path, name, speaker)
+
+
+def _speakers(root: Path, corpus: str) -> list[tuple[str, list[Sentence]]]:
+    """Each speaker's name and sentences, each a function that gives its sound."""
+    if corpus == "synthesized":
+        with PHRASES.open(encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["language"] == "en"]
+        texts = [row["text"] for row in rows if len(row["text"].split()) > 2]
+        return [
+            (f"synthesized/{voice}", [partial(synthesize, text, voice=voice) for text in texts])
+            for voice in VOICES
+        ]
+    found = read_ravdess(root / corpus) if corpus == "ravdess" else read_emodb(root / corpus)
+    names = list(dict.fromkeys(one.speaker for one in found))
+    return [
+        (name, [partial(load_wav, one) for one in found if one.speaker == name]) for name in names
+    ]
+
+
+def synthesize(text: str, *, voice: str) -> Sound:
+    """(S,) at 16 kHz, spoken by flite.
+
+    Raises:
+        ResourceError: flite is not installed.
+    """
+    import soundfile
+    import soxr
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spoken.wav"
+        try:
+            subprocess.run(
+                ["flite", "-voice", voice, "-t", text, "-o", str(path)],
+                check=True,
+                capture_output=True,
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise ResourceError(
+                "synthesized speech needs the program flite: install it, or leave 'synthesized' "
+                "out of data.corpora"
+            ) from error
+        samples, rate = soundfile.read(path, dtype="float32")
+    wav: Sound = soxr.resample(samples, rate, RATE_HZ).astype(np.float32)
+    return wav
+
+
+def joined(sentences: Sequence[Sentence], *, rng: np.random.Generator) -> Sound:
+    """(S,) sentences drawn in random order, brought to one level, with pauses, `LENGTH_S` long."""
+    level = rng.uniform(0.03, 0.12)
+    parts = [_silence(rng.uniform(*EDGES_S))]
+    while sum(len(part) for part in parts) < LENGTH_S * RATE_HZ:
+        wav = sentences[int(rng.integers(len(sentences)))]()
+        loud = float(np.sqrt(np.mean(wav.astype(np.float64) ** 2)))
+        parts += [wav * np.float32(level / max(loud, 1e-4)), _silence(rng.uniform(*PAUSES_S))]
+    return np.concatenate(parts)
+
+
+def _silence(seconds: float) -> Sound:
+    return np.zeros(round(seconds * RATE_HZ), dtype=np.float32)
+
+
+def _keep(path: Path, wav: Sound) -> None:
+    conditions = speech_conditions(wav)
+    phones = hear_phones(wav)
+    with staged_file(path) as staged, staged.open("wb") as file:
+        np.savez(
+            file,
+            states=conditions["speech"].values[0].numpy().astype(np.float16),
+            prosody=conditions["prosody"].values[0].numpy(),
+            symbols=np.array([phone.symbol for phone in phones], dtype=np.str_),
+            times=np.array([phone[1:] for phone in phones], dtype=np.float32).reshape(-1, 3),
+        )
+
+
+def _kept(path: Path, name: str, speaker: str) -> Speech:
+    with np.load(path) as file:
+        phones = tuple(
+            SpokenPhone(str(symbol), *map(float, row))
+            for symbol, row in zip(file["symbols"], file["times"], strict=True)
+        )
+        return Speech(name, speaker, file["states"], file["prosody"], phones)
