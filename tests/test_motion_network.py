@@ -16,6 +16,7 @@ from affetto.gen.portrait.motion.flow import (
     loss_weight,
     noised,
     scheduler,
+    smooth_noise,
     velocity,
 )
 from affetto.gen.portrait.motion.guidance import Guidance, Guided
@@ -202,6 +203,15 @@ def test_steps_end_on_a_sure_estimate(num_steps: int) -> None:
         )
         drawn = steps.step(velocity(drawn, clean, level), time, drawn).prev_sample
     torch.testing.assert_close(drawn, clean)
+
+
+def test_noise_is_smooth_of_unit_variance_and_the_same_for_any_part() -> None:
+    white = torch.randn(400, FRAMES, 8, generator=torch.Generator().manual_seed(0))
+    noise = smooth_noise(white)
+    assert 0.95 < noise.var() < 1.05
+    assert 0.9 < (noise[:, 1:] * noise[:, :-1]).mean() < 1.0  # frames beside one another agree
+    assert abs(float((noise[:, 70] * noise[:, 2]).mean())) < 0.1
+    torch.testing.assert_close(smooth_noise(white[:, :20]), noise[:, :20])
 
 
 def test_levels_and_weights() -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from affetto.emotion_bank.discriminator import DiscriminatorConfig
 from affetto.errors import BadInput
-from affetto.gen.portrait.motion.flow import draw_levels, noised
+from affetto.gen.portrait.motion.flow import draw_levels, noised, smooth_noise
 from affetto.gen.portrait.motion.network import (
     PREFIX,
     DenoiserConfig,
@@ -61,7 +61,7 @@ class MotionRecipe:
     data: MotionData = field(default_factory=MotionData)
     base: str = ""  # weights whose base is taken instead of training one, such as "motion"
     out: str = "runs/motion"
-    base_epochs: int = 8
+    base_epochs: int = 7
     branch_epochs: int = 8
     steps_per_epoch: int = 200
     batch_size: int = 16
@@ -72,8 +72,8 @@ class MotionRecipe:
     average_decay: float = 0.998
     drop_speech: float = 0.1
     prefix_noise: float = 0.05
-    level_mean: float = 0.6  # of the logit of the noise level; above 0 is more noise
-    level_spread: float = 1.2
+    level_mean: float = 0.3  # of the logit of the noise level; above 0 is more noise
+    level_spread: float = 1.3
     bfloat16: bool = True
     seed: int = 0
     num_threads: int = 1
@@ -159,6 +159,7 @@ def train_stage(
     out.mkdir(parents=True, exist_ok=True)
     epochs = config.base_epochs if stage == "base" else config.branch_epochs
     clips, valid = lessons.of(stage)
+    pupil.zero_grad()
     trained = pupil.requires_grad_(False).parameters_of(stage)
     for parameter in trained:
         parameter.requires_grad_(True)
@@ -222,7 +223,7 @@ def batch_losses(
         config, stage, batch, dropped=dropped if stage == "base" else torch.zeros_like(dropped)
     )
     wanted = pupil.net.scaling.scaled(batch.motion)
-    noise = torch.randn(wanted.shape, generator=generator)
+    noise = smooth_noise(torch.randn(wanted.shape, generator=generator))
     noisy = torch.where(window.known[..., None], wanted, noised(wanted, noise, level))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
         clean = pupil.net(noisy, level, window).float()
@@ -283,7 +284,7 @@ def validate(
         counted[:, :PREFIX] = False
         for value in VALID_LEVELS:
             level = torch.full((len(wanted),), value)
-            noise = torch.randn(wanted.shape, generator=generator)
+            noise = smooth_noise(torch.randn(wanted.shape, generator=generator))
             noisy = torch.where(window.known[..., None], wanted, noised(wanted, noise, level))
             clean = net(noisy, level, window)
             losses.append(float(flow_loss(clean, wanted, level, window.present)))

@@ -4,9 +4,12 @@ Source: Lipman et al. 2023 (flow matching), Liu et al. 2023 (rectified flow); no
 from a logit-normal as in Esser et al. 2024. On the line x = (1 - s) clean + s noise the velocity
 is noise - clean. The network gives the clean motion (so that losses on faces can read it) and its
 loss is that of the velocity, its error over s, as in Li and He 2025. Steps: diffusers' scheduler.
-Letters: B items.
+The noise is smooth over time, as motion is: with white noise
+what is slow and by chance (head, gaze, brows) came out too small and trembled. Letters: B items,
+F frames, C channels.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
         FlowMatchEulerDiscreteScheduler,
     )
 
+NOISE_FRAMES = (3.0, 12.0)  # widths of the noise's two Gaussian kernels, in equal parts
+WHITE_SHARE = 1e-3  # of its variance, so that its covariance has an inverse
 LEAST_LEVEL = 0.1  # below it the loss's weight grows no further
 NUM_STEPS = 8
 
@@ -26,6 +31,11 @@ def noised(clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
     """The point of the line at noise level (B,) in [0, 1]; the others (B, ...)."""
     share = level.reshape(-1, *[1] * (clean.ndim - 1))
     return (1.0 - share) * clean + share * noise
+
+
+def smooth_noise(white: Tensor) -> Tensor:
+    """White noise (..., F, C) to noise of unit variance that is smooth over the frames."""
+    return _factor(white.shape[-2]).to(white) @ white
 
 
 def velocity(point: Tensor, clean: Tensor, level: float) -> Tensor:
@@ -58,3 +68,13 @@ def scheduler(num_steps: int = NUM_STEPS) -> "FlowMatchEulerDiscreteScheduler":
     steps = FlowMatchEulerDiscreteScheduler(shift=1.0)
     steps.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_steps, num_steps).tolist())
     return steps
+
+
+@lru_cache(maxsize=8)
+def _factor(num_frames: int) -> Tensor:
+    """(F, F) the Cholesky factor of the noise's covariance."""
+    steps = torch.arange(num_frames, dtype=torch.float64)
+    apart = (steps[:, None] - steps[None]) ** 2
+    smooth = sum(torch.exp(-apart / (2 * width**2)) for width in NOISE_FRAMES) / len(NOISE_FRAMES)
+    covariance = (1 - WHITE_SHARE) * smooth + WHITE_SHARE * torch.eye(num_frames).double()
+    return torch.linalg.cholesky(covariance)

@@ -18,7 +18,7 @@ from torch.nn import functional
 from affetto.condition import Conditions
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.codes import EmotionBank
-from affetto.gen.portrait.motion.flow import NUM_STEPS, scheduler, velocity
+from affetto.gen.portrait.motion.flow import NUM_STEPS, scheduler, smooth_noise, velocity
 from affetto.gen.portrait.motion.guidance import Guidance, Guided
 from affetto.gen.portrait.motion.network import (
     MARGIN,
@@ -155,7 +155,7 @@ def sample_window(
         net: in eval mode.
         window: one item.
         guidance: the knobs.
-        noise: (64, C) standard normal.
+        noise: (64, C), see `window_noise`.
         before: (10, C) the motion before it, where the window has a prefix.
         num_steps: of the flow.
 
@@ -179,7 +179,8 @@ def sample_window(
 def window_noise(seed: int, number: int) -> Tensor:
     """(64, C) of window `number`, whatever was drawn before."""
     rng = np.random.default_rng([seed, number])
-    return torch.from_numpy(rng.standard_normal((WINDOW, len(CHANNELS)), dtype=np.float32))
+    white = rng.standard_normal((WINDOW, len(CHANNELS)), dtype=np.float32)
+    return smooth_noise(torch.from_numpy(white))
 
 
 def _joined(conditions: Conditions, sounds: dict[str, int]) -> tuple[Tensor, Tensor]:
