@@ -17,7 +17,13 @@ from affetto.gen.portrait.render.portrait import (
     Portrait,
     resized,
 )
-from affetto.gen.portrait.render.topology import layered, mesh_triangles, stiffened
+from affetto.gen.portrait.render.topology import (
+    evened,
+    layered,
+    mesh_triangles,
+    respaced,
+    stiffened,
+)
 from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit, load_basis
 from affetto.recognizers.face.blaze import FaceBox
 from affetto.recognizers.face.detector import FaceDetector
@@ -73,7 +79,7 @@ def analyse(
         fit=fitted,
         points=points,
         triangles=mesh_triangles(basis.neutral),
-        deltas_px=stiffened(layered(deltas_in_pixels(basis, fitted))),
+        deltas_px=deltas_in_pixels(basis, fitted, points),
         matte=matte,
         plate=inpaint_plate(work, matte),
         notices=tuple(notices),
@@ -91,9 +97,11 @@ def crop_box(picture: Picture, face: FaceBox) -> tuple[int, int, int]:
     return left, top, side
 
 
-def deltas_in_pixels(basis: ArkitBasis, fitted: FaceFit) -> Floats:
-    """(52, 468, 3) the basis turned and scaled as the photo's face is."""
-    return (fitted.scale * basis.deltas @ fitted.rotation.T).astype(np.float32)
+def deltas_in_pixels(basis: ArkitBasis, fitted: FaceFit, points: Floats) -> Floats:
+    """(52, 468, 3) the basis' movements for a photo's points, turned and scaled as its face is."""
+    deltas = respaced(evened(basis.deltas), basis.neutral, points)
+    deltas = stiffened(layered(deltas))
+    return (fitted.scale * deltas @ fitted.rotation.T).astype(np.float32)
 
 
 def _chosen(faces: list[FaceBox], number: int | None) -> FaceBox:

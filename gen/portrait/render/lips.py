@@ -27,6 +27,7 @@ OPENING = (
 )  # fmt: skip
 SHUT = 0.010  # a gap in eye-corner distances that counts as none
 OPEN = 0.035  # from here on the gap is what was asked
+ALMOND = 0.8  # 0.5 for an ellipse of a mouth, more for narrower corners
 UPPER_SHARE = 0.4  # of a correction that the upper lip takes
 REACH = 0.16  # eye-corner distances over which the lips' surroundings follow
 SEAM_REACH = 0.055  # eye-corner distances from the mesh's lips in which the seam is looked for
@@ -49,7 +50,7 @@ class LipGap:
         self.gains = (deltas[:, self.lower] - deltas[:, self.upper]).astype(np.float32)  # (G, J)
         along = np.linalg.norm(points[self.upper] - points[self.upper[:1]], axis=1)
         across = 2 * along / along[-1] - 1
-        self.oval = np.sqrt(np.clip(1 - across**2, 0, 1)).astype(np.float32)  # (J,)
+        self.oval = np.clip(1 - across**2, 0, 1).astype(np.float32) ** ALMOND  # (J,)
         hats, distance, above = _beside(points, self.down)
         fade = np.clip(1 - distance / (REACH * self.unit), 0, 1) ** 2
         shares = np.where(above, -UPPER_SHARE, 1 - UPPER_SHARE) * fade

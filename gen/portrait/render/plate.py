@@ -26,6 +26,7 @@ SKULL = (0.9, 1.12)  # of what is, hair or none
 LOOSE = 1  # opacity that says: perhaps hair
 STRAND = 0.012  # of the side: half of the least width that is no strand of hair
 LOOSE_HAIR = 0.04  # of the side: how far out loose hair is looked for
+LOOSE_BELOW = 0.45  # face heights below the chin, down to which
 MIN_HAIR = 40  # pixels from which on hair is known
 HAIR_NOISE = 4.0  # levels
 HAIR_LIKENESS = 2.5  # standard deviations
@@ -74,8 +75,8 @@ def cut_out(picture: Picture, oval: Floats) -> Bytes:
     # A last trace further out: there the layer takes what differs from a smooth background.
     loose = 2 * round(LOOSE_HAIR * side) + 1
     around = cv2.dilate(result, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (loose, loose)))
-    chin = int(oval[:, 1].max())
-    result[:chin] = np.maximum(result[:chin], LOOSE * (around[:chin] > 0))
+    end = int(oval[:, 1].max() + LOOSE_BELOW * np.ptp(oval[:, 1]))
+    result[:end] = np.maximum(result[:end], LOOSE * (around[:end] > 0))
     return result
 
 

@@ -14,7 +14,7 @@ Indices = NDArray[np.int32]
 DILATION = 0.35  # pixels a triangle is drawn wider, so that no crack opens between neighbours
 MIN_AREA = 0.04  # of a drawn triangle, twice its square pixels: a thinner one is left out
 MIN_SHARE = 0.12  # of its area a triangle keeps, or its corners are relaxed
-RELAXATIONS = 6
+RELAXATIONS = 8
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

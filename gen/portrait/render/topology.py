@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.blendshapes import MIRROR
 from affetto.gen.portrait.render.portrait import OVAL
 from affetto.recognizers.face.arkit import LIDS
 
@@ -65,6 +66,47 @@ def layered(values: Floats) -> Floats:
     for ring, share in ((1, 1 / 3), (2, 2 / 3)):
         result[..., list(LIP_RINGS[ring]), :] = (1 - share) * outer + share * inner
     return result
+
+
+def evened(deltas: Floats) -> Floats:
+    """The basis' movements (52, 468, 3) with the lips' alike on both sides.
+
+    Which places of the head the lips' points are is known to a few millimetres, on each side
+    another few; the mean of both sides folds less.
+    """
+    result = deltas.copy()
+    for ring in LIP_RINGS:
+        across = [ring[(10 - place) % 20] for place in range(20)]
+        mirrored = deltas[list(MIRROR)][:, across] * np.asarray([-1, 1, 1], dtype=np.float32)
+        result[:, list(ring)] = (deltas[:, list(ring)] + mirrored) / 2
+    return result
+
+
+def respaced(deltas: Floats, neutral: Floats, points: Floats) -> Floats:
+    """Movements (52, 468, 3) of the lips' points for where these lie between the mouth's corners.
+
+    Args:
+        deltas: of the basis.
+        neutral: (468, 3) the basis' points.
+        points: (468, 3) the photo's, which the mesh net spaces otherwise.
+    """
+    result = deltas.copy()
+    for ring in LIP_RINGS:
+        for half in (ring[:11], (ring[0], *ring[:9:-1])):
+            known, wanted = _along(neutral, half), _along(points, half)
+            known = (known - known[::-1]) / 2
+            hats = np.stack([np.interp(wanted, known, one) for one in np.eye(11)], axis=1)
+            result[:, list(half)] = np.einsum("ij,sjc->sic", hats, deltas[:, list(half)])
+    return result.astype(np.float32)
+
+
+def _along(points: Floats, half: tuple[int, ...]) -> Floats:
+    """(11,) from -1 at the viewer's left corner of the mouth to 1 at the right one, rising."""
+    places = points[list(half), :2]
+    across = places[-1] - places[0]
+    share = (places - places[0]) @ across / (across @ across)
+    rising: Floats = np.maximum.accumulate(2 * share - 1) + 1e-6 * np.arange(11)
+    return rising
 
 
 def stiffened(deltas: Floats) -> Floats:

@@ -28,6 +28,7 @@ Indices = NDArray[np.int32]
 
 NUM_FACE = 468
 RINGS = (1.05, 1.11, 1.19, 1.3, 1.45, 1.65, 1.95, 2.4, 3.2)  # times the face's outline
+OUTSIDE = 0.2  # of the picture's side: how far the border ring lies outside of it
 FOLLOW = 1.75  # the ring at which an expression has died away
 LIMITS = {"headPitch": 6.0, "headYaw": 8.0, "headRoll": 8.0}  # degrees
 TURNED_DEG = 15.0  # a photo turned further than this gets the limits below
@@ -128,7 +129,7 @@ class HeadWarp:
         return rotation, shift, 1.0 + NEARNESS * near
 
     def _rings(self, outline: Floats) -> Floats:
-        """(R x 36, 3) the rings and the picture's border as the last one."""
+        """(R x 36, 3) the rings, the last one a frame round the picture."""
         centre = outline.mean(axis=0)
         size = self.portrait.size
         away = outline[:, :2] - centre[:2]
@@ -137,7 +138,7 @@ class HeadWarp:
             reach = [
                 (edge - c) / d
                 for c, d in zip(centre[:2], direction, strict=True)
-                for edge in (-1.0, size)
+                for edge in (-OUTSIDE * size, (1 + OUTSIDE) * size)
                 if abs(d) > 1e-6 and (edge - c) / d > 0
             ]
             far.append(max(1.0, min(reach)))
