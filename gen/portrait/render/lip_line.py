@@ -31,7 +31,7 @@ PALE, PALE_FROM = 9.0, 0.14  # less red (a* of CIE Lab) than the lip; share of t
 SEARCH = 0.045  # outer eye-corner distances beside the mesh's own gap
 CERTAIN = 0.35  # of the columns must show a gap, else the darkest line counts
 FAINT = 0.06  # of brightness that a line between shut lips must be darker than its lips
-RIM = 0.012  # outer eye-corner distances beside the gap that teeth shine into
+RIM, RIM_SHARE = 0.012, 0.12  # beside the gap, where teeth shine: eye-corner distances, of the gap
 SMOOTH = 4.0  # sigma in columns
 
 
@@ -82,7 +82,8 @@ def gap_mask(picture: Picture, points: Floats) -> Flags:
     drawn = np.zeros(picture.shape[:2], np.uint8)
     inner = points[[*INNER_UPPER, *INNER_LOWER[-2:0:-1]], :2]
     cv2.fillPoly(drawn, [np.round(inner).astype(np.int32)], 1)
-    radius = max(1, round(RIM * unit))
+    gaps = np.linalg.norm(points[list(INNER_LOWER), :2] - points[list(INNER_UPPER), :2], axis=1)
+    radius = max(1, round(RIM * unit + RIM_SHARE * float(gaps.max())))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     mask: Flags = cv2.dilate(drawn, kernel) > 0
     return mask

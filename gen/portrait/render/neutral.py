@@ -32,10 +32,11 @@ from affetto.gen.portrait.render.shading import (
     multiply_light,
     whole,
 )
-from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit, load_basis
+from affetto.recognizers.face.arkit import FaceFit, fit, load_basis
 from affetto.recognizers.face.mesh import FaceMesh, Mesh
 
 Floats = NDArray[np.float32]
+Indices = NDArray[np.int32]
 
 ROUNDS = 2
 AGAIN = 0.8  # of what is still found
@@ -55,9 +56,12 @@ LIP_REACH = 0.30  # outer eye-corner distances over which skin follows a closing
 SEAM_DARK, SEAM_PX = 0.85, 0.0065  # natural logarithm and eye-corner distances of the lips' seam
 FADE_OUT = 0.35  # face widths in which the warp dies away outside of the mesh
 UNSHADE = 0.8  # of the modelled light
-FOLD_FINE, FOLD_COARSE = 0.10, 1.5  # units: finer is skin's texture, coarser is the face's form
+FOLD_FINE, FOLD_COARSE = 0.12, 1.8  # units: finer is skin's texture, coarser is the face's form
 FOLD_SHARE = 0.9  # at a full smile
-MOUTH_CORNERS, CORNER_REACH = (78, 308), 0.045  # face widths
+OUTER_MOUTH = (61, 291)
+RESTING_WIDTH = 0.62  # of the mouth in outer eye-corner distances; tuning portraits .55 to .61
+MOST = 2.0  # of any shape that is taken back
+MOUTH_CORNERS, CORNER_REACH = (78, 308, 324, 95), 0.05  # face widths
 LIPS = (*OUTER_UPPER, *OUTER_LOWER)
 
 
@@ -85,16 +89,24 @@ def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, 
     basis = load_basis()
     deltas = fitted.scale * basis.deltas @ fitted.rotation.T  # (52, 468, 3)
     shapes = share * _expressed(fitted.coefficients)
-    result, target = _without(picture, points, shapes, deltas, fitted, basis)
+    shapes[SMILING] += share * _wider_smile(points, shapes, deltas)
+    lips = lips_only(picture, points)
+    triangles = facing(closed(basis.triangles), points)
     reader = FaceMesh()
     for _ in range(ROUNDS):
+        result, target = _reshaped(lips, points, shapes, deltas, triangles)
         seen = reader.again(result, target).points
         again = fit(seen, basis, identity=fitted.identity)
         left = share * _expressed(again.coefficients)
         if left.max() < BODY:
             break
-        shapes = np.clip(shapes + AGAIN * left, 0, 1.3).astype(np.float32)
-        result, target = _without(picture, points, shapes, deltas, fitted, basis)
+        shapes = np.minimum(shapes + AGAIN * left, MOST).astype(np.float32)
+    result, target = _reshaped(lips, points, shapes, deltas, triangles)
+    light = FaceLight(picture, points, fitted.rotation)
+    _lay_on(result, -UNSHADE * light.log_ratio(np.minimum(shapes, 1)), target)
+    _lay_on(result, _folds(result, target, shapes, light), target)
+    if gap > RESTING_GAP:
+        _draw_seam(result, target)
     return result, target
 
 
@@ -106,22 +118,36 @@ def _expressed(coefficients: Floats) -> Floats:
     return shapes.astype(np.float32)
 
 
-def _without(
-    picture: Picture, points: Floats, shapes: Floats, deltas: Floats, fitted: FaceFit,
-    basis: ArkitBasis,
-) -> tuple[Picture, Floats]:  # fmt: skip
+def _wider_smile(points: Floats, shapes: Floats, deltas: Floats) -> float:
+    """How much more smile must go until the mouth is as wide as mouths at rest are.
+
+    The fit ends at 1 and takes what is beyond for the person's own wide mouth.
+    """
+    unit = float(np.linalg.norm(points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]]))
+
+    def width(more: float) -> float:
+        asked = shapes.copy()
+        asked[SMILING] += more
+        ends = points[list(OUTER_MOUTH)] - np.tensordot(asked, deltas[:, list(OUTER_MOUTH)], axes=1)
+        return float(np.linalg.norm(ends[1] - ends[0])) / unit
+
+    now, more = width(0.0), width(1.0)
+    if now <= RESTING_WIDTH or now - more < 1e-3:
+        return 0.0
+    room = MOST - float(shapes[SMILING].max())
+    return float(np.clip((now - RESTING_WIDTH) / (now - more), 0, max(0.0, room)))
+
+
+def _reshaped(
+    picture: Picture, points: Floats, shapes: Floats, deltas: Floats, triangles: Indices
+) -> tuple[Picture, Floats]:
     """The picture and its landmarks with the shapes taken back and the lips shut."""
+    import cv2
+
     target = shut((points - np.tensordot(shapes, deltas, axes=1)).astype(np.float32))
-    sheet = backward_map(points, target, len(picture), basis)
-    result = _read(lips_only(picture, points), sheet)
-    light = FaceLight(picture, points, fitted.rotation)
-    ratio = -UNSHADE * light.log_ratio(np.minimum(shapes, 1))
-    _lay_on(result, ratio, target)
-    folds = _folds(result, target, shapes, light)
-    _lay_on(result, folds, target)
-    if lip_gap(points) > RESTING_GAP:
-        _draw_seam(result, target)
-    return result, target
+    sheet = backward_map(points, target, len(picture), triangles)
+    result = cv2.remap(picture, sheet, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(result, dtype=np.uint8), target
 
 
 def lips_only(picture: Picture, points: Floats) -> Picture:
@@ -166,15 +192,14 @@ def shut(points: Floats) -> Floats:
     return moved.astype(np.float32)
 
 
-def backward_map(points: Floats, target: Floats, size: int, basis: ArkitBasis) -> Floats:
+def backward_map(points: Floats, target: Floats, size: int, triangles: Indices) -> Floats:
     """(S, S, 2) which pixel of the picture each pixel of the neutral one shows."""
     import cv2
 
     sources = np.ascontiguousarray(points[:, :2])
     sheet = np.full((size, size, 2), np.nan, dtype=np.float32)
     flat = np.ascontiguousarray(target[:, :2])
-    triangles = whole(facing(closed(basis.triangles), points), flat, points)
-    fill_map(flat, sources, triangles, sheet)
+    fill_map(flat, sources, whole(triangles, flat, points), sheet)
     rows, columns = np.mgrid[0:size, 0:size].astype(np.float32)
     own = np.dstack([columns, rows])
     known = cv2.erode(np.isfinite(sheet[..., 0]).astype(np.uint8), np.ones((3, 3))) > 0
@@ -195,7 +220,8 @@ def backward_map(points: Floats, target: Floats, size: int, basis: ArkitBasis) -
     spread *= (fade / np.maximum(total, 1e-6))[..., None]
     outside = cv2.resize(spread, (size, size), interpolation=cv2.INTER_LINEAR)
     whole_change = np.where(known[..., None], sheet - own, outside).astype(np.float32)
-    soft = cv2.GaussianBlur(whole_change, (0, 0), 2.5)
+    plain = np.dstack([cv2.medianBlur(layer, 5) for layer in cv2.split(whole_change)])
+    soft = cv2.GaussianBlur(plain, (0, 0), 2.5)
     edge = cv2.morphologyEx(known.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((9, 9)))
     for corner in MOUTH_CORNERS:  # thin triangles meet there
         x, y = np.round(target[corner, :2]).astype(int).tolist()
@@ -203,15 +229,6 @@ def backward_map(points: Floats, target: Floats, size: int, basis: ArkitBasis) -
     band = cv2.GaussianBlur(edge.astype(np.float32), (0, 0), 2.0)[..., None]
     mixed: Floats = own + whole_change + band * (soft - whole_change)
     return mixed
-
-
-def _read(picture: Picture, sheet: Floats) -> Picture:
-    import cv2
-
-    return np.asarray(
-        cv2.remap(picture, sheet, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
-        dtype=np.uint8,
-    )
 
 
 def _lay_on(picture: Picture, log_ratio: Floats, points: Floats) -> None:
@@ -240,13 +257,13 @@ def _folds(picture: Picture, points: Floats, shapes: Floats, light: FaceLight) -
 
     band = mean(FOLD_FINE) - mean(FOLD_COARSE)
     drawn = np.minimum(shapes @ light.activations, 1.0)
-    lines = np.abs(face.darks) > 0
-    where = (drawn[:, None, None] * np.abs(face.darks) / 0.2).max(axis=0) if lines.any() else band
-    where = cv2.GaussianBlur(where.astype(np.float32), (0, 0), 0.5 / face.step) * 2.2
+    where = (drawn[:, None, None] * np.abs(face.darks) / 0.2).max(axis=0)
+    where = 2.2 * cv2.GaussianBlur(where.astype(np.float32), (0, 0), 0.5 / face.step)
+    where = np.maximum(where, face.cheek_folds * min(1.0, 1.5 * float(shapes[SMILING].mean())))
     share = FOLD_SHARE * np.clip(where, 0, 1) * known
     # Dark valleys are lifted fully, swollen shoulders lowered by half.
     correction = -share * np.where(band < 0, band, 0.6 * band)
-    return np.clip(correction, -0.5, 0.9).astype(np.float32)
+    return np.clip(correction, -0.5, 1.2).astype(np.float32)
 
 
 def _draw_seam(picture: Picture, points: Floats) -> None:

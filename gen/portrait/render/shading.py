@@ -51,6 +51,11 @@ EYES = (
     (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
 )
 NOSTRILS = (98, 97, 2, 326, 327, 278, 344, 1, 115, 48)
+# Between the wing of the nose, the cheek and the corner of the mouth.
+CHEEK_FOLDS = (
+    (98, 142, 36, 205, 187, 192, 214, 212, 57, 186, 92, 165),
+    (327, 371, 266, 425, 411, 416, 434, 432, 287, 410, 322, 391),
+)
 BROWS = (
     (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
     (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
@@ -91,6 +96,7 @@ class Chart:
         self.fine_neutral = _unit(np.asarray(cv2.resize(self.neutral, self.size)))
         self.weight = self._weight()
         self.skin = self.weight * (self._loops(EYES, 3.0) < 0.05)
+        self.cheek_folds = self._loops(CHEEK_FOLDS, 5.0)  # (H, W)
         near = self._loops((*EYES, OUTER_LIPS, NOSTRILS, *BROWS), 4.0)
         self.away_from_features = np.clip(1 - 2 * near, 0, 1)  # (H, W)
 
@@ -262,9 +268,7 @@ def multiply_light(part: Picture, log_ratio: Floats) -> None:
             most = max(part[y, x, 0], part[y, x, 1], part[y, x, 2]) / 255.0
             if factor > 1.0:  # the nearer to white, the less is added
                 factor = 1.0 + (factor - 1.0) * (1.0 - most * most)
-            red = green = blue = factor
-            if factor < 1.0:
-                red, green, blue = factor**SKIN_RED, factor**SKIN_GREEN, factor**SKIN_BLUE
+            red, green, blue = factor**SKIN_RED, factor**SKIN_GREEN, factor**SKIN_BLUE
             part[y, x, 0] = np.uint8(min(255.0, part[y, x, 0] * red + 0.5))
             part[y, x, 1] = np.uint8(min(255.0, part[y, x, 1] * green + 0.5))
             part[y, x, 2] = np.uint8(min(255.0, part[y, x, 2] * blue + 0.5))
