@@ -1,14 +1,19 @@
-"""ARKit's 52 blendshapes as movements of the 468 mesh points, and their fit to a face.
+"""ARKit's 52 blendshapes as movements of the 468 mesh points, and their fit to faces.
 
 The shapes are those of ICT-FaceKit (Li et al. 2020, MIT, LICENCE_ict.txt), carried over to the mesh
-points by `affetto.train.data.arkit_basis`. A fit takes turns: a similarity from the points that
-expressions hardly move, then bounded least squares for expression and identity together.
+points by `affetto.train.data.arkit_basis`. A mesh net does not show these movements as they are: it
+halves an open jaw and hardly sees cheeks. So a fit explains points by what the net was found to
+show of each shape, on drawn heads (`affetto.train.data.mesh_response`), and weighs them by how it
+errs there: a similarity from the points that expressions hardly move takes turns with bounded
+generalised least squares for expression and identity together.
+
 Coordinates as in a picture: x right, y down, z away from the viewer. Letters: M = 468 points, K
-modes of identity.
+modes of identity, T frames, P = 52 + K.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +22,7 @@ from affetto.blendshapes import BLENDSHAPES, NUM_BLENDSHAPES
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+MeshNet = Literal["shipped", "task"]
 
 BASIS_FILE = Path(__file__).parent / "arkit_basis.safetensors"
 NUM_MESH_POINTS = 468
@@ -37,10 +43,11 @@ UNSEEN = tuple(
     for place, name in enumerate(BLENDSHAPES)
     if name.startswith("eyeLook") or name in ("tongueOut", "jawForward")
 )
+OPPOSITES = (("mouthLeft", "mouthRight"), ("jawLeft", "jawRight"))
 ROUNDS = 4
-DEPTH_WEIGHT = 0.3  # the net guesses depth
-EXPRESSION_RIDGE = 0.6  # of coefficients, in squared head units times points
-IDENTITY_RIDGE = 1.5  # of modes, whose weights are about N(0, 1)
+STEPS = 250  # of the bounded solver in a round
+EXPRESSION_RIDGE, EXPRESSION_SPARSITY = 3.0, 1.0  # against coefficients squared and as they are
+IDENTITY_LIMIT = 4.0  # of modes, whose weights are about N(0, 1)
 
 
 @dataclass(frozen=True)
@@ -48,16 +55,24 @@ class ArkitBasis:
     """The shapes in the ICT head's units (an eye corner lies about 4.5 from the middle).
 
     Attributes:
-        neutral: (M, 3) as the mesh net sees neutral people on average.
+        neutral: (M, 3) on the head's skin.
         deltas: (52, M, 3) what each shape at 1 adds.
         identity: (K, M, 3) what each mode of identity at 1 adds.
         triangles: (F, 3) int32, eyes and mouth left open.
+        seen_neutral: (M, 3) where the mesh net sees a neutral face's points.
+        seen: (P, M, 3) what it shows of each shape, then of each mode.
+        seen_pose: (6, M, 3) what it adds when the head turns, see `pose_terms`.
+        gain: (P, 3 M) `seen` over the covariance of what the net shows beyond all that.
     """
 
     neutral: Floats
     deltas: Floats
     identity: Floats
     triangles: NDArray[np.int32]
+    seen_neutral: Floats
+    seen: Floats
+    seen_pose: Floats
+    gain: Floats
 
 
 @dataclass(frozen=True)
@@ -86,24 +101,30 @@ class FaceFit:
 
         In a picture the person's left is on the right.
         """
-        forward = -self.rotation[:, 2]  # where the nose points: towards the viewer is -z
-        across = self.rotation[:, 0]
-        yaw = np.arctan2(forward[0], -forward[2])
-        pitch = np.arcsin(np.clip(-forward[1], -1, 1))
-        roll = np.arctan2(across[1], np.hypot(across[0], across[2]))
-        pitch_deg, yaw_deg, roll_deg = np.degrees([pitch, yaw, roll])
-        return float(pitch_deg), float(yaw_deg), float(roll_deg)
+        pitch, yaw, roll = head_angles(self.rotation[None].astype(np.float64))[0]
+        return float(pitch), float(yaw), float(roll)
 
 
-def load_basis() -> ArkitBasis:
-    """The basis that ships in this folder."""
+def load_basis(*, net: MeshNet = "shipped") -> ArkitBasis:
+    """The basis that ships in this folder.
+
+    Args:
+        net: whose points are to be fitted, that of the mesh net that ships or of a .task file.
+    """
     from safetensors.numpy import load_file
 
     tables = load_file(BASIS_FILE)
-    neutral, deltas, identity = (
-        tables[name].astype(np.float32) for name in ("neutral", "deltas", "identity")
+    neutral, deltas, identity, seen_neutral, seen, seen_pose, gain = (
+        tables[name].astype(np.float32)
+        for name in (
+            "neutral", "deltas", "identity", f"{net}.seen_neutral", f"{net}.seen",
+            f"{net}.seen_pose", f"{net}.gain",
+        )
+    )  # fmt: skip
+    triangles = tables["triangles"].astype(np.int32)
+    return ArkitBasis(
+        neutral, deltas, identity, triangles, seen_neutral, seen, seen_pose, gain
     )
-    return ArkitBasis(neutral, deltas, identity, tables["triangles"].astype(np.int32))
 
 
 def fit(points: Floats, basis: ArkitBasis, *, identity: Floats | None = None) -> FaceFit:
@@ -114,67 +135,134 @@ def fit(points: Floats, basis: ArkitBasis, *, identity: Floats | None = None) ->
         basis: from `load_basis`.
         identity: (K,) known from elsewhere, for example from other frames; None fits it too.
     """
-    seen = points[:NUM_MESH_POINTS].astype(np.float64)
-    shapes = basis.deltas.reshape(NUM_BLENDSHAPES, -1).astype(np.float64)
-    modes = basis.identity.reshape(len(basis.identity), -1).astype(np.float64)
-    neutral = basis.neutral.astype(np.float64)
-    solver = _Solver(shapes, modes, identity)
+    return fit_frames(points[None], basis, identity=identity)[0]
+
+
+def fit_frames(
+    points: Floats,
+    basis: ArkitBasis,
+    *,
+    identity: Floats | None = None,
+    own: Floats | None = None,
+) -> list[FaceFit]:
+    """The same for many faces at once, each by itself.
+
+    Args:
+        points: (T, 468 or more, 3) pixels.
+        basis: from `load_basis`.
+        identity: (K,) the same for all; None fits each face's.
+        own: (M, 3) what sets this person's points apart beyond the modes of identity.
+    """
+    seen = points[:, :NUM_MESH_POINTS].astype(np.float64)
+    rest = basis.seen_neutral.astype(np.float64) + (0.0 if own is None else own)
+    solver = _Solver(basis, identity)
     rigid = list(RIGID)
-    shape = neutral + (0.0 if identity is None else np.tensordot(identity, basis.identity, 1))
-    coefficients, weights = np.zeros(NUM_BLENDSHAPES), np.zeros(len(modes))
+    shape = np.broadcast_to(rest, seen.shape)
+    found = solver.start(len(seen))
     for _ in range(ROUNDS):
-        scale, rotation, shift = similarity(shape[rigid], seen[rigid])
-        upright = (seen - shift) @ rotation / scale
-        coefficients, weights = solver.solve((upright - neutral).ravel())
-        moved = coefficients @ shapes + weights @ modes
-        shape = neutral + moved.reshape(neutral.shape)
-    drawn = scale * shape @ rotation.T + shift
-    unit = float(np.linalg.norm(seen[263] - seen[33]))
-    return FaceFit(
-        coefficients=coefficients.astype(np.float32),
-        identity=weights.astype(np.float32),
-        scale=scale,
-        rotation=rotation.astype(np.float32),
-        shift=shift.astype(np.float32),
-        residual=float(np.sqrt(((drawn - seen)[:, :2] ** 2).sum(axis=1).mean())) / unit,
-    )
+        scale, rotation, shift = similarity(shape[:, rigid], seen[:, rigid])
+        upright = (seen - shift[:, None]) @ rotation / scale[:, None, None]
+        turned = np.tensordot(pose_terms(head_angles(rotation)), basis.seen_pose, 1)
+        found = solver.solve((upright - rest - turned).reshape(len(seen), -1), found)
+        shape = rest + turned + (found @ solver.movements).reshape(seen.shape)
+    drawn = scale[:, None, None] * shape @ rotation.transpose(0, 2, 1) + shift[:, None]
+    unit = np.linalg.norm(seen[:, 263] - seen[:, 33], axis=1)
+    residual = np.sqrt(((drawn - seen)[..., :2] ** 2).sum(axis=2).mean(axis=1)) / unit
+    coefficients = _without_opposites(found[:, :NUM_BLENDSHAPES])
+    return [
+        FaceFit(
+            coefficients=coefficients[t].astype(np.float32),
+            identity=found[t, NUM_BLENDSHAPES:].astype(np.float32),
+            scale=float(scale[t]),
+            rotation=rotation[t].astype(np.float32),
+            shift=shift[t].astype(np.float32),
+            residual=float(residual[t]),
+        )
+        for t in range(len(seen))
+    ]
 
 
 class _Solver:
-    """Bounded least squares for shapes (52, 3 M) and modes (K, 3 M), set up once."""
+    """Bounded least squares for all faces at once, by accelerated projected gradients.
 
-    def __init__(self, shapes: Doubles, modes: Doubles, identity: Floats | None) -> None:
-        self.known = None if identity is None else identity.astype(np.float64)
-        self.modes = modes
-        free = shapes if identity is not None else np.concatenate([shapes, modes])
-        ridge = np.full(len(free), IDENTITY_RIDGE)
+    Nesterov 1983 with the restarts of O'Donoghue and Candes 2015; unknowns are scaled to one
+    curvature, which keeps their bounds a box.
+    """
+
+    def __init__(self, basis: ArkitBasis, identity: Floats | None) -> None:
+        self.movements = basis.seen.reshape(len(basis.seen), -1).astype(np.float64)  # (P, 3 M)
+        self.gain = basis.gain.astype(np.float64)
+        curvature = self.gain @ self.movements.T
+        ridge = np.ones(len(curvature))
         ridge[:NUM_BLENDSHAPES] = EXPRESSION_RIDGE
-        self.weight = np.tile([1.0, 1.0, DEPTH_WEIGHT], shapes.shape[1] // 3)
-        self.rows = free * self.weight
-        self.root = np.linalg.cholesky(self.rows @ self.rows.T + np.diag(ridge))
-        low, high = np.full(len(free), -4.0), np.full(len(free), 4.0)
+        curvature = (curvature + curvature.T) / 2 + np.diag(ridge)
+        self.unit = 1 / np.sqrt(np.diag(curvature))
+        self.curvature = curvature * self.unit * self.unit[:, None]
+        self.step = 1 / float(np.linalg.eigvalsh(self.curvature)[-1])
+        low, high = np.full(len(ridge), -IDENTITY_LIMIT), np.full(len(ridge), IDENTITY_LIMIT)
         low[:NUM_BLENDSHAPES], high[:NUM_BLENDSHAPES] = 0.0, 1.0
-        high[list(UNSEEN)] = 1e-6
-        self.bounds = (low, high)
+        high[list(UNSEEN)] = 0.0
+        if identity is not None:
+            low[NUM_BLENDSHAPES:] = high[NUM_BLENDSHAPES:] = identity
+        self.low, self.high = low / self.unit, high / self.unit
+        self.penalty = np.zeros(len(ridge))
+        self.penalty[:NUM_BLENDSHAPES] = EXPRESSION_SPARSITY
 
-    def solve(self, wanted: Doubles) -> tuple[Doubles, Doubles]:
-        """Coefficients (52,) and modes (K,) whose movement is nearest to `wanted` (3 M,)."""
-        from scipy.linalg import solve_triangular
-        from scipy.optimize import lsq_linear
+    def start(self, frames: int) -> Doubles:
+        """(T, P) zeros, or as near as the bounds allow."""
+        zeros = np.zeros((frames, len(self.unit)))
+        inside: Doubles = np.clip(zeros, self.low, self.high) * self.unit
+        return inside
 
-        rest = wanted if self.known is None else wanted - self.known @ self.modes
-        target = solve_triangular(self.root, self.rows @ (rest * self.weight), lower=True)
-        found: Doubles = lsq_linear(self.root.T, target, self.bounds, method="bvls").x
-        modes = found[NUM_BLENDSHAPES:] if self.known is None else self.known
-        return found[:NUM_BLENDSHAPES], modes
+    def solve(self, wanted: Doubles, start: Doubles) -> Doubles:
+        """(T, P) weights whose movement is nearest to `wanted` (T, 3 M), beginning at `start`."""
+        pull = (wanted @ self.gain.T - self.penalty) * self.unit
+        now = ahead = start / self.unit
+        momentum = 1.0
+        for _ in range(STEPS):
+            slope = ahead @ self.curvature - pull
+            new = np.clip(ahead - self.step * slope, self.low, self.high)
+            if float((slope * (new - now)).sum()) > 0:
+                momentum = 1.0
+            larger = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+            ahead = new + (momentum - 1) / larger * (new - now)
+            now, momentum = new, larger
+        weights: Doubles = now * self.unit
+        return weights
 
 
-def similarity(model: Doubles, seen: Doubles) -> tuple[float, Doubles, Doubles]:
-    """Scale, rotation (3, 3) and shift (3,) from model to seen points (N, 3) (Umeyama 1991)."""
-    model_mean, seen_mean = model.mean(axis=0), seen.mean(axis=0)
+def similarity(model: Doubles, seen: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """Scale (T,), rotation (T, 3, 3), shift (T, 3) from model to seen (T, N, 3) (Umeyama 1991)."""
+    model_mean, seen_mean = model.mean(axis=1, keepdims=True), seen.mean(axis=1, keepdims=True)
     from_model, from_seen = model - model_mean, seen - seen_mean
-    left, values, right = np.linalg.svd(from_seen.T @ from_model)
-    signs = np.asarray([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    rotation: Doubles = left @ np.diag(signs) @ right
-    scale = float((values * signs).sum() / (from_model**2).sum())
-    return scale, rotation, seen_mean - scale * rotation @ model_mean
+    left, values, right = np.linalg.svd(from_seen.transpose(0, 2, 1) @ from_model)
+    signs = np.ones_like(values)
+    signs[:, 2] = np.sign(np.linalg.det(left @ right))
+    rotation: Doubles = (left * signs[:, None]) @ right
+    scale: Doubles = (values * signs).sum(axis=1) / (from_model**2).sum(axis=(1, 2))
+    turned = scale[:, None] * (rotation @ model_mean[:, 0, :, None])[..., 0]
+    return scale, rotation, seen_mean[:, 0] - turned
+
+
+def head_angles(rotation: Doubles) -> Doubles:
+    """(T, 3) pitch, yaw and roll in degrees, see `FaceFit.angles`, of rotations (T, 3, 3)."""
+    forward, across = -rotation[:, :, 2], rotation[:, :, 0]  # the nose points along -z
+    pitch = np.arcsin(np.clip(-forward[:, 1], -1, 1))
+    yaw = np.arctan2(forward[:, 0], -forward[:, 2])
+    roll = np.arctan2(across[:, 1], np.hypot(across[:, 0], across[:, 2]))
+    return np.degrees(np.stack([pitch, yaw, roll], axis=1))
+
+
+def pose_terms(angles: Doubles) -> Doubles:
+    """(T, 6) what the mesh net's points depend on when a head turns by angles (T, 3)."""
+    pitch, yaw, roll = angles.T / 20.0
+    return np.stack([pitch, yaw, roll, pitch**2, yaw**2, pitch * yaw], axis=1)
+
+
+def _without_opposites(coefficients: Doubles) -> Doubles:
+    """Of two shapes that undo each other only the difference stays."""
+    result = coefficients.copy()
+    for pair in OPPOSITES:
+        places = [BLENDSHAPES.index(name) for name in pair]
+        result[:, places] -= result[:, places].min(axis=1, keepdims=True)
+    return result

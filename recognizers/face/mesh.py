@@ -3,9 +3,12 @@
 Source: Kartynnik et al. 2019 (face geometry) and Ablavatski et al. 2020 (irises), MediaPipe's nets,
 unchanged (see LICENCE_blaze.txt). The view is cut twice: by the detector's box, then by the points
 themselves, so that the result does not hang on the detector. Points of the lids and brows are
-replaced by those of the iris net, which sees the eyes at three times the size.
+replaced by those of the iris net, which sees the eyes at twice the size; it is shown a wider view
+than MediaPipe shows it, else raised brows leave the view. Who has MediaPipe's face_landmarker.task
+may have its mesh net look instead: it sees the lips better.
 """
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.clip import Picture
+from affetto.errors import BadInput
 from affetto.recognizers.face.blaze import FaceBox, without_notices
 from affetto.recognizers.face.detector import unwarped, upright_square, warped
 
@@ -22,8 +26,9 @@ Floats = NDArray[np.float32]
 NUM_MESH_POINTS = 468
 NUM_POINTS = 478
 VIEW_SIDE = 1.5  # sides of the face's box that the net sees
-EYE_VIEW = 2.3  # eye widths that the iris net sees
+EYE_VIEW = 3.0  # eye widths that the iris net sees; its own 2.3 cut raised brows off
 LOGIT_LIMIT = 50.0
+TASK_MEMBER = "face_landmarks_detector.tflite"
 OUTER_CORNERS = (33, 263)  # of the eyes: the person's right, the person's left
 EYES = ((33, 133), (362, 263))  # corners of each eye, the person's right first
 # Which mesh points the iris net's 71 points of a right and a left eye are.
@@ -67,9 +72,15 @@ class Mesh:
 class FaceMesh:
     """Both nets, loaded once; not for several threads at a time."""
 
-    def __init__(self) -> None:
-        """Load the nets that ship in this folder."""
-        self.mesh, self.iris = _Net("mesh_points"), _Net("mesh_iris")
+    def __init__(self, *, task: Path | None = None) -> None:
+        """Load the nets that ship in this folder, or the mesh net of a .task file of the user's.
+
+        Raises:
+            BadInput: `task` is no such file.
+        """
+        self.knows_irises = task is not None
+        self.mesh = _Net(_shipped("mesh_points") if task is None else _from_task(task))
+        self.iris = _Net(_shipped("mesh_iris"))
 
     def read(self, picture: Picture, face: FaceBox) -> Mesh:
         """The mesh of a face that the detector found.
@@ -84,15 +95,18 @@ class FaceMesh:
     def again(self, picture: Picture, points: Floats) -> Mesh:
         """The mesh near points (468 or more, 3) known from a look before, as in a video."""
         found, presence = self._points(picture, *_view(points))
-        irises = [self._eye(picture, found, eye) for eye in range(len(EYES))]
-        return Mesh(np.concatenate([found, *irises]).astype(np.float32), presence)
+        if not self.knows_irises:
+            irises = [self._eye(picture, found, eye) for eye in range(len(EYES))]
+            found = np.concatenate([found, *irises])
+        return Mesh(found.astype(np.float32), presence)
 
     def _points(
         self, picture: Picture, centre: Floats, side: float, roll: float
     ) -> tuple[Floats, float]:
         transform = upright_square(centre, side, roll, self.mesh.side)
         outputs = self.mesh(warped(picture, transform, self.mesh.side))
-        raw = next(out for out in outputs if out.size == 3 * NUM_MESH_POINTS).reshape(-1, 3)
+        number = NUM_POINTS if self.knows_irises else NUM_MESH_POINTS
+        raw = next(out for out in outputs if out.size == 3 * number).reshape(-1, 3)
         logit = next(float(out.ravel()[0]) for out in outputs if out.size == 1)
         depth = raw[:, 2:] * side / self.mesh.side
         points = np.concatenate([unwarped(transform, raw[:, :2]), depth], axis=1)
@@ -123,10 +137,9 @@ class FaceMesh:
 
 
 class _Net:
-    def __init__(self, name: str) -> None:
+    def __init__(self, content: bytes) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        content = (Path(__file__).parent / f"{name}.tflite").read_bytes()
         with without_notices():
             self.interpreter: Any = Interpreter(model_content=content, num_threads=1)
             self.interpreter.allocate_tensors()
@@ -139,6 +152,21 @@ class _Net:
         self.interpreter.set_tensor(self.entry, view[None].astype(np.float32) / 255.0)
         self.interpreter.invoke()
         return [self.interpreter.get_tensor(index).copy() for index in self.outputs]
+
+
+def _shipped(name: str) -> bytes:
+    return (Path(__file__).parent / f"{name}.tflite").read_bytes()
+
+
+def _from_task(task: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(task) as archive:
+            return archive.read(TASK_MEMBER)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise BadInput(
+            f"{task} is no MediaPipe face landmarker ({error}); give the path of a "
+            "face_landmarker.task, or none to use the nets that ship"
+        ) from error
 
 
 def _view(points: Floats) -> tuple[Floats, float, float]:
