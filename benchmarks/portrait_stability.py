@@ -15,6 +15,7 @@ from portrait_talks import SIZE, Talked, load_maker, motion_of, track_of
 from result_file import write_result
 
 from affetto.blendshapes import NUM_BLENDSHAPES
+from affetto.gen.portrait.pipeline import WINDOW
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.renderer import Renderer
 from affetto.recognizers.score_portrait.liveliness import measure_liveliness
@@ -86,11 +87,17 @@ def blink_rows(films: list[Talked]) -> list[str]:
 
 
 def jerk_rows(films: list[Talked]) -> list[str]:
+    """With a control: the same at places half-way between the seams, where nothing is joined."""
     found = [measure_jerk(seen(film), seams=film.seams) for film in films]
+    between = [
+        measure_jerk(seen(film), seams=[seam - WINDOW // 2 for seam in film.seams])
+        for film in films
+    ]
     rows = []
     for name, values in (
         ("start, first ten frames", [one.start for one in found]),
         ("seams of windows", [one.seams for one in found]),
+        ("control: half-way between seams", [one.seams for one in between]),
     ):
         known = np.asarray(values)[np.isfinite(values)]
         inside = float(((known >= JERK[0]) & (known <= JERK[1])).mean())
