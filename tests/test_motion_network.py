@@ -12,10 +12,10 @@ from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_bank.codes import BankConfig, EmotionBank
 from affetto.gen.portrait.motion.flow import (
+    EulerSteps,
     draw_levels,
     loss_weight,
     noised,
-    scheduler,
     smooth_noise,
     velocity,
 )
@@ -192,16 +192,12 @@ def test_knobs_out_of_range_are_refused(knobs: dict[str, float]) -> None:
 @pytest.mark.parametrize("num_steps", [1, 8])
 def test_steps_end_on_a_sure_estimate(num_steps: int) -> None:
     clean, drawn = _drawn(1, 5, 3), _drawn(1, 5, 3, seed=1)
-    steps = scheduler(num_steps)
-    levels = steps.sigmas.tolist()
-    assert levels[0] == 1.0
-    assert levels[-1] == 0.0
-    assert len(steps.timesteps) == num_steps
-    for time, level in zip(steps.timesteps, levels, strict=False):
-        torch.testing.assert_close(
-            drawn, noised(clean, _drawn(1, 5, 3, seed=1), drawn.new_full((1,), level))
-        )
-        drawn = steps.step(velocity(drawn, clean, level), time, drawn).prev_sample
+    noise, steps = drawn, EulerSteps(num_steps)
+    assert len(steps.levels) == num_steps
+    assert steps.levels[0] == 1.0
+    for number, level in enumerate(steps.levels):
+        torch.testing.assert_close(drawn, noised(clean, noise, torch.full((1,), level)))
+        drawn = steps.step(number, drawn, velocity(drawn, clean, level))
     torch.testing.assert_close(drawn, clean)
 
 
@@ -220,7 +216,7 @@ def test_levels_and_weights() -> None:
     assert 0.55 < levels.mean() < 0.65
     assert loss_weight(torch.tensor([1.0, 0.5, 0.0])).tolist() == pytest.approx([1.0, 4.0, 100.0])
     with pytest.raises(ValueError, match="at least 1"):
-        scheduler(0)
+        EulerSteps(0)
 
 
 def test_windows_go_on_from_disk_as_if_never_stopped() -> None:

@@ -61,8 +61,8 @@ class MotionRecipe:
     data: MotionData = field(default_factory=MotionData)
     base: str = ""  # weights whose base is taken instead of training one, such as "motion"
     out: str = "runs/motion"
-    base_epochs: int = 7
-    branch_epochs: int = 8
+    base_epochs: int = 14
+    branch_epochs: int = 14
     steps_per_epoch: int = 200
     batch_size: int = 16
     learning_rate: float = 1.5e-3
@@ -71,7 +71,7 @@ class MotionRecipe:
     gradient_norm: float = 1.0
     average_decay: float = 0.998
     drop_speech: float = 0.1
-    prefix_noise: float = 0.05
+    prefix_noise: float = 0.02
     level_mean: float = 0.3  # of the logit of the noise level; above 0 is more noise
     level_spread: float = 1.3
     bfloat16: bool = True
@@ -227,7 +227,8 @@ def batch_losses(
     noisy = torch.where(window.known[..., None], wanted, noised(wanted, noise, level))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
         clean = pupil.net(noisy, level, window).float()
-    losses = {"flow": flow_loss(clean, wanted, level, window.present)}
+    seen = {"present": window.present, "known": window.known}
+    losses = {"flow": flow_loss(clean, wanted, level, **seen)}
     if stage == "base":
         return losses
     felt = felt_in(batch)
@@ -287,7 +288,8 @@ def validate(
             noise = smooth_noise(torch.randn(wanted.shape, generator=generator))
             noisy = torch.where(window.known[..., None], wanted, noised(wanted, noise, level))
             clean = net(noisy, level, window)
-            losses.append(float(flow_loss(clean, wanted, level, window.present)))
+            seen = {"present": window.present, "known": window.known}
+            losses.append(float(flow_loss(clean, wanted, level, **seen)))
         errors.append((clean - wanted)[counted][:, places].square().mean(dim=0))
         spreads.append(wanted[counted][:, places].var(dim=0, correction=0))
     error, spread = torch.stack(errors).mean(dim=0), torch.stack(spreads).mean(dim=0)

@@ -33,7 +33,7 @@ GROUP_WEIGHTS = {
     "lips": 2.0, "jaw": 3.0, "brow": 1.0, "cheeks": 1.0, "eyes": 1.0, "angles": 0.5,
     "places": 0.5, "gaze": 0.5, "lids": 0.5,
 }  # fmt: skip
-CHANGE_SHARE = 1.0  # of the error of frame-to-frame change in the flow's loss
+CHANGE_SHARE = 3.0  # of the error of frame-to-frame change in the flow's loss
 # What speech moves: the recognizer may not push it.
 SPEECH_CHANNELS = (
     "jawOpen", "jawForward", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRollLower",
@@ -60,7 +60,9 @@ def channel_weights() -> Tensor:
     return weights / weights.mean()
 
 
-def flow_loss(clean: Tensor, wanted: Tensor, level: Tensor, present: Tensor) -> Tensor:
+def flow_loss(
+    clean: Tensor, wanted: Tensor, level: Tensor, *, present: Tensor, known: Tensor
+) -> Tensor:
     """Velocity's error of an estimate.
 
     Args:
@@ -68,15 +70,17 @@ def flow_loss(clean: Tensor, wanted: Tensor, level: Tensor, present: Tensor) -> 
         wanted: (B, F, C).
         level: (B,) noise level.
         present: (B, F) bool, the frames that count; the prefix never does.
+        known: (B, F) bool, the prefix where there is one, which is without error.
     """
     counted = present.clone()
     counted[:, :PREFIX] = False
     weights = channel_weights().to(clean)
     error = ((clean - wanted).square() * weights).mean(dim=-1)  # (B, F)
     placed = _mean(error * loss_weight(level)[:, None], counted)
-    change = (clean - wanted).diff(dim=1)
-    both = counted[:, 1:] & counted[:, :-1]
-    return placed + CHANGE_SHARE * _mean((change.square() * weights).mean(dim=-1), both)
+    error_there = torch.where(known[..., None], 0.0, clean - wanted)
+    change = (error_there.diff(dim=1).square() * weights).mean(dim=-1)
+    follows = counted[:, 1:] & (counted | known)[:, :-1]  # the seam behind a prefix too
+    return placed + CHANGE_SHARE * _mean(change, follows)
 
 
 def low_directions(values: Tensor, *, share: float = 0.1) -> Tensor:
@@ -92,7 +96,8 @@ def low_directions(values: Tensor, *, share: float = 0.1) -> Tensor:
         variances > LEAST_VARIANCE
     )
     gains = torch.where(low, variances.clamp(min=LEAST_VARIANCE).rsqrt(), 0.0)
-    return (directions * gains).float()
+    projection: Tensor = (directions * gains).float()
+    return projection
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,11 @@ F frames, C channels.
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
-        FlowMatchEulerDiscreteScheduler,
-    )
 
 NOISE_FRAMES = (3.0, 12.0)  # widths of the noise's two Gaussian kernels, in equal parts
 WHITE_SHARE = 1e-3  # of its variance, so that its covariance has an inverse
@@ -35,7 +30,8 @@ def noised(clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
 
 def smooth_noise(white: Tensor) -> Tensor:
     """White noise (..., F, C) to noise of unit variance that is smooth over the frames."""
-    return _factor(white.shape[-2]).to(white) @ white
+    smooth: Tensor = _factor(white.shape[-2]).to(white) @ white
+    return smooth
 
 
 def velocity(point: Tensor, clean: Tensor, level: float) -> Tensor:
@@ -53,21 +49,35 @@ def draw_levels(count: int, *, mean: float, spread: float, generator: torch.Gene
     return (mean + spread * torch.randn(count, generator=generator)).sigmoid()
 
 
-def scheduler(num_steps: int = NUM_STEPS) -> "FlowMatchEulerDiscreteScheduler":
-    """Euler steps from noise (level 1) to motion (level 0), evenly spaced.
+class EulerSteps:
+    """Euler steps from noise (level 1) to motion (level 0), evenly spaced, by diffusers.
 
-    Args:
-        num_steps: network calls, >= 1.
+    Attributes:
+        levels: the noise level before each step, falling from 1.
     """
-    from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
-        FlowMatchEulerDiscreteScheduler,
-    )
 
-    if num_steps < 1:
-        raise ValueError(f"num_steps must be at least 1, got {num_steps}")
-    steps = FlowMatchEulerDiscreteScheduler(shift=1.0)
-    steps.set_timesteps(sigmas=np.linspace(1.0, 1.0 / num_steps, num_steps).tolist())
-    return steps
+    def __init__(self, num_steps: int = NUM_STEPS) -> None:
+        """Set up.
+
+        Args:
+            num_steps: network calls, >= 1.
+        """
+        from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+            FlowMatchEulerDiscreteScheduler,
+        )
+
+        if num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+        self._scheduler: Any = FlowMatchEulerDiscreteScheduler(shift=1.0)
+        wanted = np.linspace(1.0, 1.0 / num_steps, num_steps).tolist()
+        self._scheduler.set_timesteps(sigmas=wanted)
+        self.levels: list[float] = self._scheduler.sigmas[:-1].tolist()
+
+    def step(self, number: int, drawn: Tensor, velocity: Tensor) -> Tensor:
+        """From level `number` to the next one."""
+        time = self._scheduler.timesteps[number]
+        moved: Tensor = self._scheduler.step(velocity, time, drawn, return_dict=False)[0]
+        return moved
 
 
 @lru_cache(maxsize=8)
@@ -77,4 +87,5 @@ def _factor(num_frames: int) -> Tensor:
     apart = (steps[:, None] - steps[None]) ** 2
     smooth = sum(torch.exp(-apart / (2 * width**2)) for width in NOISE_FRAMES) / len(NOISE_FRAMES)
     covariance = (1 - WHITE_SHARE) * smooth + WHITE_SHARE * torch.eye(num_frames).double()
-    return torch.linalg.cholesky(covariance)
+    factor: Tensor = torch.linalg.cholesky(covariance)
+    return factor

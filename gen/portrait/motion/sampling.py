@@ -17,8 +17,8 @@ from torch.nn import functional
 
 from affetto.condition import Conditions
 from affetto.emotion import EmotionTrack
-from affetto.emotion_bank.codes import EmotionBank
-from affetto.gen.portrait.motion.flow import NUM_STEPS, scheduler, smooth_noise, velocity
+from affetto.emotion_bank.codes import Condition, EmotionBank
+from affetto.gen.portrait.motion.flow import NUM_STEPS, EulerSteps, smooth_noise, velocity
 from affetto.gen.portrait.motion.guidance import Guidance, Guided
 from affetto.gen.portrait.motion.network import (
     MARGIN,
@@ -99,7 +99,8 @@ def felt(track: EmotionTrack, *, first: int, net: MotionDenoiser, bank: EmotionB
     there = track.at(times)
     if net.config.emotion == "labels":
         return torch.from_numpy(there.probs)[None]
-    return bank(torch.from_numpy(there.mean), torch.from_numpy(there.log_var)).vector[None]
+    told: Condition = bank(torch.from_numpy(there.mean), torch.from_numpy(there.log_var))
+    return told.vector[None]
 
 
 def window_at(
@@ -163,15 +164,15 @@ def sample_window(
         The frames that are present, rounded as files hold them.
     """
     guided = Guided(net, window, guidance)
-    steps = scheduler(num_steps)
+    steps = EulerSteps(num_steps)
     known = torch.zeros(PREFIX, len(CHANNELS))
     if before is not None:
         known = net.scaling.scaled(torch.from_numpy(before.copy()))
     drawn = noise[None]
-    for time, level in zip(steps.timesteps, steps.sigmas.tolist(), strict=False):
+    for number, level in enumerate(steps.levels):
         noisy = torch.cat([known[None], drawn], dim=1)
         clean = guided(noisy, level)[:, PREFIX:]
-        drawn = steps.step(velocity(drawn, clean, level), time, drawn).prev_sample
+        drawn = steps.step(number, drawn, velocity(drawn, clean, level))
     values = net.scaling.unscaled(drawn[0])[window.present[0, PREFIX:]]
     return rounded(Motion(values.numpy(), FPS))
 
