@@ -45,7 +45,7 @@ UNSEEN = tuple(
 )
 OPPOSITES = (("mouthLeft", "mouthRight"), ("jawLeft", "jawRight"))
 ROUNDS = 4
-STEPS = 250  # of the bounded solver in a round
+STEPS = 80  # of the bounded solver in a round
 EXPRESSION_RIDGE, EXPRESSION_SPARSITY = 3.0, 1.0  # against coefficients squared and as they are
 IDENTITY_LIMIT = 4.0  # of modes, whose weights are about N(0, 1)
 
@@ -63,6 +63,7 @@ class ArkitBasis:
         seen: (P, M, 3) what it shows of each shape, then of each mode.
         seen_pose: (6, M, 3) what it adds when the head turns, see `pose_terms`.
         gain: (P, 3 M) `seen` over the covariance of what the net shows beyond all that.
+        curvature: (P, P) `gain` times `seen`.
     """
 
     neutral: Floats
@@ -73,6 +74,7 @@ class ArkitBasis:
     seen: Floats
     seen_pose: Floats
     gain: Floats
+    curvature: Floats
 
 
 @dataclass(frozen=True)
@@ -114,17 +116,12 @@ def load_basis(*, net: MeshNet = "shipped") -> ArkitBasis:
     from safetensors.numpy import load_file
 
     tables = load_file(BASIS_FILE)
-    neutral, deltas, identity, seen_neutral, seen, seen_pose, gain = (
-        tables[name].astype(np.float32)
-        for name in (
-            "neutral", "deltas", "identity", f"{net}.seen_neutral", f"{net}.seen",
-            f"{net}.seen_pose", f"{net}.gain",
-        )
-    )  # fmt: skip
-    triangles = tables["triangles"].astype(np.int32)
-    return ArkitBasis(
-        neutral, deltas, identity, triangles, seen_neutral, seen, seen_pose, gain
-    )
+    shared = {name: tables[name].astype(np.float32) for name in ("neutral", "deltas", "identity")}
+    of_net = {
+        name: tables[f"{net}.{name}"].astype(np.float32)
+        for name in ("seen_neutral", "seen", "seen_pose", "gain", "curvature")
+    }
+    return ArkitBasis(**shared, triangles=tables["triangles"].astype(np.int32), **of_net)
 
 
 def fit(points: Floats, basis: ArkitBasis, *, identity: Floats | None = None) -> FaceFit:
@@ -192,10 +189,10 @@ class _Solver:
     def __init__(self, basis: ArkitBasis, identity: Floats | None) -> None:
         self.movements = basis.seen.reshape(len(basis.seen), -1).astype(np.float64)  # (P, 3 M)
         self.gain = basis.gain.astype(np.float64)
-        curvature = self.gain @ self.movements.T
+        curvature = basis.curvature.astype(np.float64)
         ridge = np.ones(len(curvature))
         ridge[:NUM_BLENDSHAPES] = EXPRESSION_RIDGE
-        curvature = (curvature + curvature.T) / 2 + np.diag(ridge)
+        curvature += np.diag(ridge)
         self.unit = 1 / np.sqrt(np.diag(curvature))
         self.curvature = curvature * self.unit * self.unit[:, None]
         self.step = 1 / float(np.linalg.eigvalsh(self.curvature)[-1])

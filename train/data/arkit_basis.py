@@ -61,11 +61,14 @@ def main() -> None:
     for name, drawn in draw_heads(painter, nets, given.heads, seed=1).items():
         response = respond(drawn, neutral, deltas, modes)
         response = with_people(response, neutral_people(nets[name], photos))
+        gain = response.gain()
+        curvature = gain @ response.seen.reshape(len(gain), -1).T
         tables |= {
             f"{name}.seen_neutral": response.neutral.astype(np.float32),
             f"{name}.seen": response.seen.astype(np.float16),
             f"{name}.seen_pose": response.pose.astype(np.float16),
-            f"{name}.gain": response.gain().astype(np.float16),
+            f"{name}.gain": gain.astype(np.float16),
+            f"{name}.curvature": ((curvature + curvature.T) / 2).astype(np.float32),
         }
     save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, BASIS_FILE)
 

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.blendshapes import NUM_BLENDSHAPES
-from affetto.recognizers.face.arkit import NUM_MESH_POINTS, RIGID, head_angles, pose_terms, similarity
+from affetto.recognizers.face.arkit import (
+    NUM_MESH_POINTS,
+    RIGID,
+    head_angles,
+    pose_terms,
+    similarity,
+)
 from affetto.recognizers.face.detector import FaceDetector
 from affetto.recognizers.face.mesh import FaceMesh
 from affetto.recognizers.face.picture import read_picture
@@ -88,9 +94,7 @@ def draw_heads(
         faces = detector.detect(picture)
         if faces:
             looks.append(look)
-            points.append(
-                {name: net.read(picture, faces[0]).points for name, net in nets.items()}
-            )
+            points.append({name: net.read(picture, faces[0]).points for name, net in nets.items()})
     coefficients = np.stack([look.coefficients for look in looks])
     identity = np.stack([look.identity for look in looks])
     angles = np.asarray([(look.pitch, look.yaw, look.roll) for look in looks])
