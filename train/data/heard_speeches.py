@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from affetto.conditioning.phones import SpokenPhone, SpokenPhones, hear_phones
 from affetto.conditioning.speech import speech_conditions
-from affetto.errors import ResourceError
+from affetto.errors import BadInput, ResourceError
 from affetto.files import staged_file
 from affetto.train.data.speech_corpora import load_wav, read_emodb, read_ravdess
 
@@ -55,7 +55,14 @@ class Speech:
 
 
 def read_speeches(
-    root: Path, folder: Path, corpora: Sequence[str], *, per_speaker: int, per_voice: int
+    root: Path,
+    folder: Path,
+    corpora: Sequence[str],
+    *,
+    per_speaker: int,
+    per_voice: int,
+    num_speakers: int = 0,
+    leave_out: tuple[str, ...] = (),
 ) -> Iterator[Speech]:
     """Hear the corpora's speeches, speaker by speaker in turn; those in `folder` are not made anew.
 
@@ -65,9 +72,20 @@ def read_speeches(
         corpora: names in `CORPORA`.
         per_speaker: speeches of each recorded speaker.
         per_voice: speeches of each synthesized voice, which has more sentences to say.
+        num_speakers: of each corpus, the last ones; 0 is all.
+        leave_out: beginnings of the names of speakers that are not even heard.
+
+    Raises:
+        BadInput: an unknown corpus.
     """
+    unknown = sorted(set(corpora) - set(CORPORA))
+    if unknown:
+        raise BadInput(f"unknown corpora {', '.join(unknown)}: there are {', '.join(CORPORA)}")
     folder.mkdir(parents=True, exist_ok=True)
-    speakers = [one for corpus in corpora for one in _speakers(root, corpus)]
+    speakers = []
+    for corpus in corpora:
+        known = [one for one in _speakers(root, corpus) if not one[0].startswith(leave_out)]
+        speakers += known[-num_speakers:]
     for number in range(max(per_speaker, per_voice)):
         for speaker, sentences in speakers:
             if number >= (per_voice if speaker.startswith("synthesized/") else per_speaker):

@@ -46,6 +46,7 @@ class MotionData:
     heard: str = "runs/motion/heard"  # speeches as heard are kept there
     per_speaker: int = 2  # speeches of each recorded speaker
     per_voice: int = 14  # of each synthesized voice
+    num_speakers: int = 0  # of each corpus, the last ones; 0 is all
     times_neutral: int = 3  # that the teacher speaks each speech
     times_emotional: int = 6
     clips: str = ""
@@ -80,11 +81,12 @@ def read_lessons(data: MotionData) -> Lessons:
             data.corpora,
             per_speaker=data.per_speaker,
             per_voice=data.per_voice,
+            num_speakers=data.num_speakers,
+            leave_out=RESERVED,
         )
     )
     bank = load_bank()
-    ours = [one for one in speeches if not one.speaker.startswith((*RESERVED, *VALIDATION))]
-    others = [one for one in speeches if one.speaker.startswith(VALIDATION)]
+    ours, others = split(speeches)
     rng = np.random.default_rng(data.seed)
     clean = tuple(data.corpora) == ("synthesized",)
     return Lessons(
@@ -96,6 +98,13 @@ def read_lessons(data: MotionData) -> Lessons:
         commercial=clean,
         trained_on=tuple(data.corpora),
     )
+
+
+def split(speeches: Sequence[Speech]) -> tuple[list[Speech], list[Speech]]:
+    """For training and for validation: other people's, or where there are none every eighth."""
+    others = [one for one in speeches if one.speaker in VALIDATION] or list(speeches[::8])
+    kept = {one.name for one in others}
+    return [one for one in speeches if one.name not in kept], others
 
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0: learned from RAVDESS speech (Livingstone and Russo 2018)."
