@@ -75,8 +75,8 @@ RECIPES: dict[str, dict[str, float]] = {
 }  # fmt: skip
 # What of the recipe shows at half strength: a face judged from afar answers in a step.
 AT_HALF: dict[str, float] = {
-    "neutral": 0.5, "happy": 0.6, "sad": 0.72, "angry": 0.75, "fearful": 0.75, "disgusted": 0.75,
-    "surprised": 0.65, "contemptuous": 0.7, "calm": 0.6, "excited": 0.6, "tender": 0.6,
+    "neutral": 0.5, "happy": 0.72, "sad": 0.78, "angry": 0.78, "fearful": 0.8, "disgusted": 0.8,
+    "surprised": 0.74, "contemptuous": 0.75, "calm": 0.65, "excited": 0.7, "tender": 0.65,
 }  # fmt: skip
 # What VAD says beyond the labels' own, per unit of valence, arousal, dominance.
 NUANCES: tuple[dict[str, float], ...] = (

@@ -25,11 +25,11 @@ Floats = NDArray[np.float32]
 SMALLEST_PX, SMALL_PX = 40, 160  # sides of the face's box: refused below, warned below
 YAW_DEG, PROFILE_DEG, PITCH_DEG, ROLL_DEG = 30.0, 55.0, 25.0, 20.0
 LEAST_PRESENCE, SURE_PRESENCE = 0.3, 0.8
-OPEN_MOUTH, WIDE_MOUTH = 0.035, 0.20  # lip gap in eye-corner distances
+OPEN_MOUTH, WIDE_MOUTH = 0.05, 0.20  # lip gap in eye-corner distances
 CLOSED_LIDS = 0.16  # aperture in widths of the eye
 SMILE = 0.25  # mouthSmile from which a photo smiles
 BLUR_SIDE = 128  # pixels at which sharpness is measured
-BLURRED = 0.035  # steepest slope against contrast
+BLURRED = 0.075  # steepest slope against contrast
 DARK, BRIGHT = 0.13, 0.30  # median of the face's values; share of them burnt out
 LIDS = (((159, 145), (33, 133)), ((386, 374), (362, 263)))
 
@@ -194,7 +194,7 @@ def _several(faces: Sequence[FaceBox], number: int) -> Notice | None:
 def lip_gap(points: Floats) -> float:
     """The inner lips' opening at its widest in outer eye-corner distances, of (468+, 3) points."""
     unit = np.linalg.norm(points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]])
-    gaps = np.linalg.norm(points[list(INNER_UPPER)] - points[list(INNER_LOWER)], axis=1)
+    gaps = np.linalg.norm((points[list(INNER_UPPER)] - points[list(INNER_LOWER)])[:, :2], axis=1)
     return float(gaps.max() / unit)
 
 

@@ -61,7 +61,7 @@ FOLD_SHARE = 0.9  # at a full smile
 OUTER_MOUTH = (61, 291)
 RESTING_WIDTH = 0.62  # of the mouth in outer eye-corner distances; tuning portraits .55 to .61
 MOST = 2.0  # of any shape that is taken back
-MOUTH_CORNERS, CORNER_REACH = (78, 308, 324, 95), 0.05  # face widths
+MOUTH_CORNERS, CORNER_REACH = (78, 308, 324, 95, 318, 88), 0.05  # face widths
 LIPS = (*OUTER_UPPER, *OUTER_LOWER)
 
 
