@@ -210,6 +210,16 @@ def test_noise_is_smooth_of_unit_variance_and_the_same_for_any_part() -> None:
     torch.testing.assert_close(smooth_noise(white[:, :20]), noise[:, :20])
 
 
+def test_noise_goes_on_from_the_frames_before() -> None:
+    before = torch.linspace(0.0, 0.9, PREFIX)[None, :, None].expand(300, -1, 2)
+    white = torch.randn(300, WINDOW, 2, generator=torch.Generator().manual_seed(0))
+    noise = smooth_noise(white, before)
+    assert 0.85 < noise[:, 0].mean() < 1.05  # no jump from 0.9
+    assert noise[:, 0].std() < 0.1
+    assert 0.9 < noise[:, 50:].std() < 1.1
+    assert noise[:, 50:].mean().abs() < 0.1
+
+
 def test_levels_and_weights() -> None:
     levels = draw_levels(500, mean=0.5, spread=1.0, generator=torch.Generator().manual_seed(0))
     assert 0.0 < levels.min() < levels.max() < 1.0

@@ -61,7 +61,7 @@ class MotionRecipe:
     data: MotionData = field(default_factory=MotionData)
     base: str = ""  # weights whose base is taken instead of training one, such as "motion"
     out: str = "runs/motion"
-    base_epochs: int = 14
+    base_epochs: int = 18
     branch_epochs: int = 14
     steps_per_epoch: int = 200
     batch_size: int = 16
@@ -223,7 +223,7 @@ def batch_losses(
         config, stage, batch, dropped=dropped if stage == "base" else torch.zeros_like(dropped)
     )
     wanted = pupil.net.scaling.scaled(batch.motion)
-    noise = smooth_noise(torch.randn(wanted.shape, generator=generator))
+    noise = draw_noise(wanted, window, generator=generator)
     noisy = torch.where(window.known[..., None], wanted, noised(wanted, noise, level))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.bfloat16):
         clean = pupil.net(noisy, level, window).float()
@@ -246,6 +246,15 @@ def batch_losses(
             recognizer, pupil.net.scaling.unscaled(made), level, window.present, felt
         )
     return losses
+
+
+def draw_noise(wanted: Tensor, window: Window, *, generator: torch.Generator) -> Tensor:
+    """(B, F, C) the noise of each window; it goes on from the prefix where there is one."""
+    white = torch.randn(wanted[:, PREFIX:].shape, generator=generator)
+    before = wanted[:, :PREFIX]
+    has_prefix = window.known.any(dim=1)[:, None, None]
+    noise = torch.where(has_prefix, smooth_noise(white, before), smooth_noise(white))
+    return torch.cat([torch.zeros_like(before), noise], dim=1)
 
 
 def told(config: MotionRecipe, stage: str, batch: MotionBatch, *, dropped: Tensor) -> Window:
@@ -285,7 +294,7 @@ def validate(
         counted[:, :PREFIX] = False
         for value in VALID_LEVELS:
             level = torch.full((len(wanted),), value)
-            noise = smooth_noise(torch.randn(wanted.shape, generator=generator))
+            noise = draw_noise(wanted, window, generator=generator)
             noisy = torch.where(window.known[..., None], wanted, noised(wanted, noise, level))
             clean = net(noisy, level, window)
             seen = {"present": window.present, "known": window.known}

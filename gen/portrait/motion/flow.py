@@ -5,7 +5,8 @@ from a logit-normal as in Esser et al. 2024. On the line x = (1 - s) clean + s n
 is noise - clean. The network gives the clean motion (so that losses on faces can read it) and its
 loss is that of the velocity, its error over s, as in Li and He 2025. Steps: diffusers' scheduler.
 The noise is smooth over time, as motion is: with white noise
-what is slow and by chance (head, gaze, brows) came out too small and trembled. Letters: B items,
+what is slow and by chance (head, gaze, brows) came out too small and trembled. Behind a prefix it
+goes on from the prefix, so that no seam has to be undone. Letters: B items,
 F frames, C channels.
 """
 
@@ -28,10 +29,20 @@ def noised(clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
     return (1.0 - share) * clean + share * noise
 
 
-def smooth_noise(white: Tensor) -> Tensor:
-    """White noise (..., F, C) to noise of unit variance that is smooth over the frames."""
-    smooth: Tensor = _factor(white.shape[-2]).to(white) @ white
-    return smooth
+def smooth_noise(white: Tensor, before: Tensor | None = None) -> Tensor:
+    """White noise to noise of unit variance that is smooth over the frames.
+
+    Args:
+        white: (..., F, C).
+        before: (..., P, C) frames that come before, if known: the noise goes on from them, as a
+            Gaussian process does that was seen there.
+    """
+    frames = white.shape[-2]
+    if before is None:
+        smooth: Tensor = _factor(0, frames)[1].to(white) @ white
+        return smooth
+    onward, factor = _factor(before.shape[-2], frames)
+    return onward.to(white) @ before + factor.to(white) @ white
 
 
 def velocity(point: Tensor, clean: Tensor, level: float) -> Tensor:
@@ -81,11 +92,14 @@ class EulerSteps:
 
 
 @lru_cache(maxsize=8)
-def _factor(num_frames: int) -> Tensor:
-    """(F, F) the Cholesky factor of the noise's covariance."""
-    steps = torch.arange(num_frames, dtype=torch.float64)
+def _factor(num_before: int, num_frames: int) -> tuple[Tensor, Tensor]:
+    """What the frames before ask of those after, (F, P), and the Cholesky factor of the rest."""
+    steps = torch.arange(num_before + num_frames, dtype=torch.float64)
     apart = (steps[:, None] - steps[None]) ** 2
-    smooth = sum(torch.exp(-apart / (2 * width**2)) for width in NOISE_FRAMES) / len(NOISE_FRAMES)
-    covariance = (1 - WHITE_SHARE) * smooth + WHITE_SHARE * torch.eye(num_frames).double()
-    factor: Tensor = torch.linalg.cholesky(covariance)
-    return factor
+    kernels = [torch.exp(-apart / (2 * width**2)) for width in NOISE_FRAMES]
+    smooth = torch.stack(kernels).mean(dim=0)
+    covariance = (1 - WHITE_SHARE) * smooth + WHITE_SHARE * torch.eye(len(steps)).double()
+    seen, later = covariance[:num_before], covariance[num_before:]
+    onward = torch.linalg.solve(seen[:, :num_before], seen[:, num_before:]).T  # (F, P)
+    left = later[:, num_before:] - onward @ seen[:, num_before:]
+    return onward, torch.linalg.cholesky(left)

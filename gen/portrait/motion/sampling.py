@@ -156,7 +156,7 @@ def sample_window(
         net: in eval mode.
         window: one item.
         guidance: the knobs.
-        noise: (64, C), see `window_noise`.
+        noise: (64, C) white, see `window_noise`.
         before: (10, C) the motion before it, where the window has a prefix.
         num_steps: of the flow.
 
@@ -166,9 +166,10 @@ def sample_window(
     guided = Guided(net, window, guidance)
     steps = EulerSteps(num_steps)
     known = torch.zeros(PREFIX, len(CHANNELS))
+    drawn = smooth_noise(noise)[None]
     if before is not None:
         known = net.scaling.scaled(torch.from_numpy(before.copy()))
-    drawn = noise[None]
+        drawn = smooth_noise(noise, known)[None]
     for number, level in enumerate(steps.levels):
         noisy = torch.cat([known[None], drawn], dim=1)
         clean = guided(noisy, level)[:, PREFIX:]
@@ -178,10 +179,10 @@ def sample_window(
 
 
 def window_noise(seed: int, number: int) -> Tensor:
-    """(64, C) of window `number`, whatever was drawn before."""
+    """(64, C) white noise of window `number`, whatever was drawn before."""
     rng = np.random.default_rng([seed, number])
     white = rng.standard_normal((WINDOW, len(CHANNELS)), dtype=np.float32)
-    return smooth_noise(torch.from_numpy(white))
+    return torch.from_numpy(white)
 
 
 def _joined(conditions: Conditions, sounds: dict[str, int]) -> tuple[Tensor, Tensor]:
