@@ -215,7 +215,7 @@ def test_noise_goes_on_from_the_frames_before() -> None:
     white = torch.randn(300, WINDOW, 2, generator=torch.Generator().manual_seed(0))
     noise = smooth_noise(white, before)
     assert 0.85 < noise[:, 0].mean() < 1.05  # no jump from 0.9
-    assert noise[:, 0].std() < 0.1
+    assert noise[:, 0].std() < 0.2
     assert 0.9 < noise[:, 50:].std() < 1.1
     assert noise[:, 50:].mean().abs() < 0.1
 
