@@ -158,9 +158,9 @@ def fit_frames(
     found = solver.start(len(seen))
     for _ in range(ROUNDS):
         scale, rotation, shift = similarity(shape[:, rigid], seen[:, rigid])
-        upright = (seen - shift[:, None]) @ rotation / scale[:, None, None]
+        faced = (seen - shift[:, None]) @ rotation / scale[:, None, None]
         turned = np.tensordot(pose_terms(head_angles(rotation)), basis.seen_pose, 1)
-        found = solver.solve((upright - rest - turned).reshape(len(seen), -1), found)
+        found = solver.solve((faced - rest - turned).reshape(len(seen), -1), found)
         shape = rest + turned + (found @ solver.movements).reshape(seen.shape)
     drawn = scale[:, None, None] * shape @ rotation.transpose(0, 2, 1) + shift[:, None]
     unit = np.linalg.norm(seen[:, 263] - seen[:, 33], axis=1)
@@ -177,6 +177,21 @@ def fit_frames(
         )
         for t in range(len(seen))
     ]
+
+
+def unexplained(points: Floats, found: FaceFit, basis: ArkitBasis) -> Floats:
+    """(M, 3) what a fit leaves of a face's points (468 or more, 3), upright, in basis units."""
+    turned = pose_terms(head_angles(found.rotation[None].astype(np.float64)))[0]
+    weights = np.concatenate([found.coefficients, found.identity])
+    shape = basis.seen_neutral + np.tensordot(turned, basis.seen_pose, 1)
+    shape = shape + np.tensordot(weights, basis.seen, 1)
+    return (upright(points, found) - shape).astype(np.float32)
+
+
+def upright(points: Floats, found: FaceFit) -> Floats:
+    """(N, 3) points of a face turned face-on, in basis units."""
+    turned: Floats = (points - found.shift) @ found.rotation / np.float32(found.scale)
+    return turned
 
 
 class _Solver:
