@@ -11,9 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from affetto.apps.talk_measures import Measured
+from affetto.clip import Clip
 from affetto.condition import ConditionTrack
 from affetto.gen.portrait.hearing import Heard
 from affetto.motion import CHANNELS, PLACE, Motion
+from affetto.provenance import content_hash
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,49 @@ def move(heard, track, options, models, *, start, prefix):
         yield Motion(values[first : first + 64])
 
 
-def stand_in(put) -> None:
-    """Put the stand-ins in place with `put(module, name, value)`."""
+@dataclass(frozen=True)
+class Models:
+    """No nets."""
+
+    speech: object = None
+    weights: tuple = ()
+
+
+def glance(film, *, wanted, photo, phones):
+    """The film's content and nothing that a net would see."""
+    clip = Clip.open(film)
+    stills = [(time_s, picture) for time_s, picture in clip.frames()]
+    samples = (
+        np.round(block.T * 32767).astype(np.int16)
+        for block in clip.audio_blocks(sample_rate=clip.sample_rate, channels=1)
+    )
+    return Measured(
+        duration_s=clip.duration_s,
+        num_frames=len(stills),
+        width=clip.width,
+        height=clip.height,
+        emotion=wanted,
+        metrics=(),
+        lips=None,
+        rates={},
+        lag_ms=None,
+        lively=None,
+        identity=None,
+        stills=tuple(stills[:3]),
+        content_sha256=content_hash(
+            frames=(picture for _, picture in stills), audio={"speech": samples}
+        ),
+    )
+
+
+def stand_in(put, *, nets: bool) -> None:
+    """Put the stand-ins in place with `put(module, name, value)`; `nets`: look with real ones."""
     from affetto.apps import talk
     from affetto.gen.portrait import pipeline
 
+    if not nets:
+        put(talk, "measure", glance)
+        put(talk, "load_models", lambda source: Models())
     put(talk, "analyse", look)
     put(talk, "Renderer", Painter)
     put(talk, "listen", hear)
@@ -90,7 +131,7 @@ if __name__ == "__main__":
     from affetto.apps.talk import run
     from affetto.apps.talk_job import Job
 
-    stand_in(setattr)
+    stand_in(setattr, nets=True)
     Painter.pause_s = 0.02 if len(sys.argv) > 4 else 0.0
     out, portrait, speech = map(Path, sys.argv[1:4])
     run(Job(portrait, speech, out, emotion="0=happy; 3=sad", seed=4, size=160))
