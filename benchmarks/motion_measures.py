@@ -12,10 +12,14 @@ from affetto.emotion import LABELS
 from affetto.gen.portrait.motion.expressions import recipe_rows
 from affetto.gen.portrait.motion.network import WINDOW
 from affetto.gen.portrait.motion.scaling import members
-from affetto.motion import CHANNELS, FPS, Motion
+from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
 from affetto.recognizers.face.arkit import load_basis
-from affetto.recognizers.score_portrait.articulation import Rate, Spoken, closure
-from affetto.recognizers.score_portrait.lips import measure_lips
+from affetto.recognizers.score_portrait.articulation import (
+    AFTER_S,
+    BEFORE_S,
+    CLOSED,
+    LONGEST_S,
+)
 from affetto.recognizers.score_portrait.smoothness import measure_jerk
 
 Rows = NDArray[np.float32]
@@ -23,6 +27,7 @@ LIPS = members("lips", "jaw")
 SPEECH_FREE = [place for place in range(len(CHANNELS)) if place not in LIPS]
 SEVEN = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 MAX_LAG = 25  # frames
+SHUT_GAP = 0.03  # in coefficients of the jaw
 
 
 def lips_r2(made: Sequence[Motion], taught: Sequence[Motion]) -> float:
@@ -42,10 +47,26 @@ def meshes(motion: Motion) -> NDArray[np.float32]:
     return points
 
 
-def closed_rate(motion: Motion, phones: SpokenPhones) -> Rate:
-    """How often lips touch at p b m, see `affetto.recognizers.score_portrait.articulation`."""
-    said = [Spoken(one.symbol, one.start_s, one.end_s) for one in phones]
-    return closure(measure_lips(meshes(motion), fps=motion.fps), said)
+def lip_gap(motion: Motion) -> NDArray[np.float64]:
+    """(T,) what is open between the lips: the jaw less what closes the mouth, and raised lips."""
+    gap = motion.channel("jawOpen") - motion.channel("mouthClose")
+    for side in ("Left", "Right"):
+        for name in ("mouthLowerDown", "mouthUpperUp"):
+            gap = gap + 0.1 * motion.channel(name + side)
+    opening: NDArray[np.float64] = gap.astype(np.float64)
+    return opening
+
+
+def closed_rate(motion: Motion, phones: SpokenPhones) -> tuple[float, int]:
+    """How often the lips are shut at p b m, from a little before to a little after; and of how many."""
+    shut = lip_gap(motion) <= SHUT_GAP
+    found = []
+    for phone in phones:
+        if phone.symbol[:1] in CLOSED:
+            first = int(max(0.0, phone.start_s - BEFORE_S) * motion.fps)
+            last = int((min(phone.end_s, phone.start_s + LONGEST_S) + AFTER_S) * motion.fps)
+            found.append(bool(shut[first : last + 1].any()))
+    return (float(np.mean(found)) if found else float("nan")), len(found)
 
 
 def features(motion: Motion) -> NDArray[np.float64]:
@@ -90,6 +111,17 @@ def jerk_ratios(motion: Motion) -> tuple[float, float]:
     seams = list(range(WINDOW, len(motion.values) - 4, WINDOW))
     found = measure_jerk(meshes(motion), seams=seams)
     return found.start, found.seams
+
+
+def head_jerk_ratios(motion: Motion) -> tuple[float, float, float]:
+    """Of the head's angles: jerk at the start and at the seams over the median; that median."""
+    angles = motion.values[:, [PLACE[name] for name in POSE[:3]]].astype(np.float64)
+    third = np.linalg.norm(np.diff(angles, n=3, axis=0), axis=1)
+    middle = float(np.median(third[: len(third) // 10 * 10].reshape(-1, 10).mean(axis=1)))
+    seams = range(WINDOW, len(angles) - 6, WINDOW)
+    near = [third[seam - 5 : seam + 2].mean() for seam in seams]
+    at_start = float(third[:10].mean()) / max(middle, 1e-9)
+    return at_start, float(np.mean(near)) / max(middle, 1e-9) if near else float("nan"), middle
 
 
 def _correlation(asked: NDArray[np.float64], shown: NDArray[np.float64], lag: int) -> float:

@@ -1,7 +1,7 @@
 """Train the motion denoiser: a base that speaks with a neutral face, then what emotions add.
 
     affetto train motion data.root=... out=runs/motion
-    affetto train motion data.root=... data.clips=my_clips out=runs/my_motion
+    affetto train motion train/configs/motion_clips.yaml data.root=my_clips out=runs/my_motion
 
 First stage: the base, on neutral motion. Second stage: the base frozen, the emotion branch from
 zero, with the emotion critic and the recognizer's motion head beside the flow's loss. Each stage
@@ -59,7 +59,8 @@ class MotionRecipe:
     critic: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     shares: LossShares = field(default_factory=LossShares)
     data: MotionData = field(default_factory=MotionData)
-    base: str = ""  # weights whose base is taken instead of training one, such as "motion"
+    start: str = ""  # weights to begin with, such as "motion"
+    fresh_branch: bool = False  # of those weights take the base alone
     out: str = "runs/motion"
     base_epochs: int = 18
     branch_epochs: int = 14
@@ -90,9 +91,9 @@ def fit(config: MotionRecipe, lessons: Lessons) -> dict[str, float]:
     pupil = build(config, lessons)
     recognizer = load_motion() if config.shares.consistency else None
     figures: dict[str, float] = {}
-    if config.base:
-        take_base(pupil.net, config.base)
-    for stage in STAGES[1:] if config.base else STAGES:
+    if config.start:
+        begin_with(pupil.net, config.start, fresh_branch=config.fresh_branch)
+    for stage in STAGES:
         figures |= train_stage(config, stage, pupil, recognizer, lessons)
     save_model(config, pupil.net, recognizer, lessons)
     return figures
@@ -128,23 +129,21 @@ def build(config: MotionRecipe, lessons: Lessons) -> Pupil:
     return pupil
 
 
-def take_base(net: MotionDenoiser, source: str) -> None:
-    """Copy another denoiser's base, with its statistics.
+def begin_with(net: MotionDenoiser, source: str, *, fresh_branch: bool) -> None:
+    """Copy another denoiser's weights, with its statistics.
 
     Raises:
         BadInput: it is of another size or hears other conditions.
         WeightsError: see `load_denoiser`.
     """
-    given = load_denoiser(source)
-    tensors = {
-        name: value for name, value in given.state_dict().items() if not name.startswith("branch.")
-    }
-    try:
-        missing, _ = net.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise BadInput(f"base={source} is of another size: set model.* as there") from error
-    if any(not name.startswith("branch.") for name in missing):
-        raise BadInput(f"base={source} has fewer layers: set model.* as there")
+    tensors = net.state_dict()
+    for name, value in load_denoiser(source).state_dict().items():
+        if fresh_branch and name.startswith("branch."):
+            continue
+        if name not in tensors or tensors[name].shape != value.shape:
+            raise BadInput(f"start={source} is of another size: set model.* as there")
+        tensors[name] = value
+    net.load_state_dict(tensors)
 
 
 def train_stage(

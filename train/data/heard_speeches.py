@@ -9,7 +9,7 @@ T steps at 50 Hz.
 import csv
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,8 +94,10 @@ def read_speeches(
             path = folder / f"{name}.npz"
             if not path.exists():
                 wav = joined(sentences, rng=np.random.default_rng([number, len(sentences)]))
-                _keep(path, wav)
-            yield _kept(path, name, speaker)
+                with staged_file(path) as staged, staged.open("wb") as file:
+                    np.savez(file, **heard(wav))  # type: ignore[arg-type]
+            with np.load(path) as kept:
+                yield spoken(kept, name, speaker)
 
 
 def _speakers(root: Path, corpus: str) -> list[tuple[str, list[Sentence]]]:
@@ -157,23 +159,23 @@ def _silence(seconds: float) -> Sound:
     return np.zeros(round(seconds * RATE_HZ), dtype=np.float32)
 
 
-def _keep(path: Path, wav: Sound) -> None:
+def heard(wav: Sound) -> dict[str, NDArray[np.generic]]:
+    """What is kept of a speech: arrays for a .npz, see `spoken`."""
     conditions = speech_conditions(wav)
     phones = hear_phones(wav)
-    with staged_file(path) as staged, staged.open("wb") as file:
-        np.savez(
-            file,
-            states=conditions["speech"].values[0].numpy().astype(np.float16),
-            prosody=conditions["prosody"].values[0].numpy(),
-            symbols=np.array([phone.symbol for phone in phones], dtype=np.str_),
-            times=np.array([phone[1:] for phone in phones], dtype=np.float32).reshape(-1, 3),
-        )
+    return {
+        "states": conditions["speech"].values[0].numpy().astype(np.float16),
+        "prosody": conditions["prosody"].values[0].numpy(),
+        "symbols": np.array([phone.symbol for phone in phones], dtype=np.str_),
+        "times": np.array([phone[1:] for phone in phones], dtype=np.float32).reshape(-1, 3),
+    }
 
 
-def _kept(path: Path, name: str, speaker: str) -> Speech:
-    with np.load(path) as file:
-        phones = tuple(
-            SpokenPhone(str(symbol), *map(float, row))
-            for symbol, row in zip(file["symbols"], file["times"], strict=True)
-        )
-        return Speech(name, speaker, file["states"], file["prosody"], phones)
+def spoken(kept: Mapping[str, NDArray[np.generic]], name: str, speaker: str) -> Speech:
+    """The speech from the arrays of `heard`."""
+    phones = tuple(
+        SpokenPhone(str(symbol), *(float(value) for value in row))
+        for symbol, row in zip(kept["symbols"], kept["times"], strict=True)
+    )
+    states, prosody = kept["states"].astype(np.float16), kept["prosody"].astype(np.float32)
+    return Speech(name, speaker, states, prosody, phones)

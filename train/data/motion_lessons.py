@@ -23,8 +23,10 @@ from affetto.gen.portrait.motion.rules import speak
 from affetto.motion import PLACE, Motion
 from affetto.request import EmotionRequest, Keyframe, Mixture, Share, Timeline
 from affetto.train.data.emotion_population import random_target
+from affetto.train.data.filmed_speeches import read_filmed
 from affetto.train.data.heard_speeches import Speech, read_speeches
 from affetto.train.data.motion_windows import MotionClip, make_clip
+from affetto.weights import load_weights
 
 BLINKS = [PLACE["eyeBlinkLeft"], PLACE["eyeBlinkRight"]]
 LIVELINESS = (0.0, 2.0)
@@ -34,6 +36,7 @@ TRACK_HZ = 12.5
 # Whom portraits are reported on (benchmarks/protocols/portrait_speech.json): never trained on.
 RESERVED = ("ravdess/actor23", "ravdess/actor24", "emodb/", "synthesized/rms")
 VALIDATION = ("ravdess/actor21", "ravdess/actor22")
+START = "motion"  # weights that training on own clips begins with
 NEUTRAL = EmotionRequest(Mixture((Share("neutral", 1.0),)))
 
 
@@ -49,7 +52,6 @@ class MotionData:
     num_speakers: int = 0  # of each corpus, the last ones; 0 is all
     times_neutral: int = 3  # that the teacher speaks each speech
     times_emotional: int = 6
-    clips: str = ""
     seed: int = 0
 
 
@@ -73,7 +75,9 @@ class Lessons:
 
 
 def read_lessons(data: MotionData) -> Lessons:
-    """Hear the speeches and let the teacher speak them."""
+    """Hear the speeches and let the teacher speak them; for corpora [clips], watch the clips."""
+    if list(data.corpora) == ["clips"]:
+        return filmed_lessons(data)
     speeches = list(
         read_speeches(
             Path(data.root),
@@ -97,6 +101,36 @@ def read_lessons(data: MotionData) -> Lessons:
         licence="Apache-2.0" if clean else NON_COMMERCIAL,
         commercial=clean,
         trained_on=tuple(data.corpora),
+    )
+
+
+def filmed_lessons(data: MotionData) -> Lessons:
+    """A person's own clips: each is a lesson for both stages; every eighth validates.
+
+    The base learns from all of them, too, as few people have films of a neutral face alone.
+    """
+    bank = load_bank()
+    clips = [
+        make_clip(
+            sound_of(one.speech),
+            without_blinks(one.motion),
+            one.track or neutral_track(one.motion.duration_s),
+            bank=bank,
+            liveliness=1.0,
+            speaker=one.speech.speaker,
+        )
+        for one in read_filmed(Path(data.root), Path(data.heard))
+    ]
+    valid = clips[::8]
+    train = [clip for number, clip in enumerate(clips) if number % 8] or clips
+    return Lessons(
+        neutral=train,
+        emotional=train,
+        valid_neutral=valid,
+        valid_emotional=valid,
+        licence="As the clips' owner says; the start was the shipped motion weights.",
+        commercial=False,
+        trained_on=("the user's own clips", *load_weights(START).trained_on),
     )
 
 
