@@ -38,8 +38,9 @@ LIP_SPLIT = 0.35  # of the jaw's greatest fall: skin that falls more belongs to 
 LID_SPLIT = 0.12  # of a blink's greatest way: skin that goes farther belongs to the upper lid
 CANDIDATES = 12  # triangles that are tried for each point
 HEADS = 1600  # drawn for what the nets show
-# Synthetic people who look neutral: how the net sees them on average is its neutral face.
-NEUTRAL = ("flux_m0001", "flux_m0056", "flux_w0010", "flux_w0077", "flux_w0140")
+# Synthetic people who look neutral, lips closed: how the net sees them and their mirror images on
+# average is its neutral face.
+NEUTRAL = ("flux_m0001", "flux_m0056", "flux_w0140")
 
 
 def main() -> None:

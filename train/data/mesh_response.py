@@ -170,11 +170,13 @@ def with_people(response: Response, points: Floats) -> Response:
 
 
 def neutral_people(net: FaceMesh, photos: list[Path]) -> Floats:
-    """(N, M, 3) what a net sees of the largest face of each photo."""
+    """(2 N, M, 3) what a net sees of the largest face of each photo, and of its mirror image."""
     detector, found = FaceDetector(), []
     for photo in photos:
         picture = read_picture(photo)
-        found.append(net.read(picture, detector.detect(picture)[0]).points[:NUM_MESH_POINTS])
+        for shown in (picture, np.ascontiguousarray(picture[:, ::-1])):
+            face = detector.detect(shown)[0]
+            found.append(net.read(shown, face).points[:NUM_MESH_POINTS])
     return np.stack(found).astype(np.float64)
 
 

@@ -3,8 +3,8 @@
     python -m affetto.train.data.tracked_motion --data ../shared/data
 
 Reads the talking clips, which may be measured but not trained on: what is kept in the repository
-is motion_statistics.json beside this file, sums over all people. The meshes are those of MediaPipe's
-.task net where the data folder has it. Letters: T frames, M points.
+is motion_statistics.json beside this file, sums over all people. The meshes are those of
+MediaPipe's .task net where the data folder has it. Letters: T frames, M points.
 """
 
 import argparse
