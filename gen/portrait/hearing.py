@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from affetto.condition import Conditions
 from affetto.conditioning.phones import SpokenPhones, align_text, hear_phones, phone_posteriors
 from affetto.conditioning.speech import speech_conditions
+from affetto.gen.portrait.motion.hearing import with_visemes
 
 Wav = NDArray[np.float32]
 
@@ -25,7 +26,7 @@ class Heard:
     """A speech.
 
     Attributes:
-        conditions: batch 1 at 50 Hz, see `affetto.conditioning.speech`.
+        conditions: batch 1 at 50 Hz, see `affetto.conditioning.speech`; and `visemes`.
         phones: with times.
         duration_s: of the sound.
         peak: largest sample, full scale 1.
@@ -76,5 +77,5 @@ def listen(wav: Wav, *, text: str | None = None) -> Heard:
         if text
         else hear_phones(wav, posteriors=posteriors)
     )
-    conditions = speech_conditions(wav, posteriors=posteriors)
+    conditions = with_visemes(speech_conditions(wav, posteriors=posteriors), phones)
     return Heard(conditions, phones, len(wav) / SPEECH_HZ, float(np.abs(wav).max()))
