@@ -11,7 +11,7 @@ from affetto.gen.portrait.render.analyse import analyse, crop_box
 from affetto.gen.portrait.render.eyes import LOWER_LIDS, UPPER_LIDS
 from affetto.gen.portrait.render.plate import cut_out, foreground, inpaint_plate
 from affetto.gen.portrait.render.portrait import INNER_LOWER, INNER_UPPER, OVAL
-from affetto.gen.portrait.render.raster import fill_map, lay_over, unfold
+from affetto.gen.portrait.render.raster import UNSEEN, close_gaps, fill_map, lay_over, unfold
 from affetto.gen.portrait.render.renderer import Renderer
 from affetto.motion import CHANNELS, PLACE
 from affetto.recognizers.face.blaze import FaceBox
@@ -63,6 +63,12 @@ def test_a_triangle_shows_its_source():
     behind = np.full((20, 20, 2), -1.0, dtype=np.float32)
     fill_map(places, places * 2 + 1, both, behind)
     assert np.allclose(behind, sheet)  # what turns its back lies below
+
+
+def test_gaps_go_on_from_the_left():
+    sheet = np.asarray([[[5, 7], [UNSEEN, 0], [UNSEEN, 0], [2, 3]]], dtype=np.float32)
+    close_gaps(sheet)
+    assert sheet[0].tolist() == [[5, 7], [6, 7], [7, 7], [2, 3]]
 
 
 def test_a_fold_is_relaxed():

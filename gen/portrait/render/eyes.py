@@ -86,7 +86,7 @@ class EyePainter:
             (2,) how shut each eye is in [0, 1], the person's right first.
         """
         shut = np.zeros(2, dtype=np.float32)
-        rest = self.portrait.points
+        rest = self.warp.rest
         for side, name in enumerate(SIDES):
             upper, lower = list(UPPER_LIDS[side]), list(LOWER_LIDS[side])
             changed = self._lid_change(row, name)
@@ -143,7 +143,7 @@ class EyePainter:
             self._paint(frame, shaped, row, side, float(shut[side]))
 
     def _paint(self, frame: Bytes, shaped: Floats, row: Floats, side: int, shut: float) -> None:
-        eye, rest = self.eyes[side], self.portrait.points
+        eye, rest = self.eyes[side], self.warp.rest
         height, width = eye.skin.shape[0] // 2, eye.skin.shape[1] // 2
         corner = np.asarray([eye.left, eye.top], dtype=np.float32)
         columns = np.arange(width)

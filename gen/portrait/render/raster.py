@@ -12,6 +12,8 @@ Bytes = NDArray[np.uint8]
 Indices = NDArray[np.int32]
 
 DILATION = 0.35  # pixels a triangle is drawn wider, so that no crack opens between neighbours
+UNSEEN = -1e6  # a source coordinate that says: none yet
+SQUEEZED = 2.0  # times its share of the area at rest: what is left of that where it shrinks
 MIN_AREA = 0.04  # of a drawn triangle, twice its square pixels: a thinner one is left out
 MIN_SHARE = 0.12  # of its area a triangle keeps, or its corners are relaxed
 RELAXATIONS = 8
@@ -38,22 +40,25 @@ def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats)
         area = bx * cy - by * cx
         if (area > 0) != (step >= count) or abs(area) < MIN_AREA:
             continue
-        top = max(0, int(np.ceil(min(0.0, by, cy) + ay - DILATION)))
-        low = min(height - 1, int(np.floor(max(0.0, by, cy) + ay + DILATION)))
-        left = min(0.0, bx, cx) + ax - DILATION
-        right = max(0.0, bx, cx) + ax + DILATION
+        ux, uy = sources[a, 0], sources[a, 1]
+        ubx, uby = sources[b, 0] - ux, sources[b, 1] - uy
+        ucx, ucy = sources[c, 0] - ux, sources[c, 1] - uy
+        # A squeezed triangle would show far places in its rim.
+        shown = abs(ubx * ucy - uby * ucx)
+        wide = DILATION * min(1.0, SQUEEZED * abs(area) / max(shown, 1e-6))
+        top = max(0, int(np.ceil(min(0.0, by, cy) + ay - wide)))
+        low = min(height - 1, int(np.floor(max(0.0, by, cy) + ay + wide)))
+        left = min(0.0, bx, cx) + ax - wide
+        right = max(0.0, bx, cx) + ax + wide
         if top > low or right < 0 or left > width - 1:
             continue
         # Barycentric weights of b and c are linear in x and y; all three stay above -slack.
         wbx, wby = cy / area, -cx / area
         wcx, wcy = -by / area, bx / area
-        slack_b = DILATION * np.sqrt(wbx * wbx + wby * wby)
-        slack_c = DILATION * np.sqrt(wcx * wcx + wcy * wcy)
+        slack_b = wide * np.sqrt(wbx * wbx + wby * wby)
+        slack_c = wide * np.sqrt(wcx * wcx + wcy * wcy)
         wax, way = -(wbx + wcx), -(wby + wcy)
-        slack_a = DILATION * np.sqrt(wax * wax + way * way)
-        ux, uy = sources[a, 0], sources[a, 1]
-        ubx, uby = sources[b, 0] - ux, sources[b, 1] - uy
-        ucx, ucy = sources[c, 0] - ux, sources[c, 1] - uy
+        slack_a = wide * np.sqrt(wax * wax + way * way)
         stepx = wbx * ubx + wcx * ucx
         stepy = wbx * uby + wcx * ucy
         for y in range(top, low + 1):
@@ -85,6 +90,16 @@ def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats)
                 sheet[y, x, 1] = sy
                 sx += stepx
                 sy += stepy
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def close_gaps(sheet: Floats) -> None:
+    """Go on from the left where no triangle was drawn: open eyes, cracks. UNSEEN marks those."""
+    for y in range(sheet.shape[0]):
+        for x in range(sheet.shape[1]):
+            if sheet[y, x, 0] == UNSEEN:
+                sheet[y, x, 0] = sheet[y, x - 1, 0] + 1 if x > 0 else 0.0
+                sheet[y, x, 1] = sheet[y, x - 1, 1] if x > 0 else y
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

@@ -53,8 +53,6 @@ class Renderer:
         self.mouth = MouthPainter(work)
         self.head = foreground(work.neutral, work.matte, work.plate)
         self.bands = self._bands()
-        rows, columns = np.mgrid[: work.size, : work.size].astype(np.float32)
-        self.identity = np.ascontiguousarray(np.dstack([columns, rows]))
         self.still = np.empty_like(work.picture)
         lay_over(self.head, work.plate, self.still)
         self.rim = self._rim() if self.pasted else np.zeros(0, dtype=np.float32)
@@ -111,8 +109,7 @@ class Renderer:
         shaped = self.warp.shaped(row)
         shut = self.eyes.close(shaped, row)
         places = self.warp.places(shaped, row)
-        sheet = self.identity.copy()
-        self.warp.fill(places, sheet)
+        sheet = self.warp.sheet(places)
         return sheet, shaped, shut, np.ascontiguousarray(places[: len(shaped)])
 
     def _bands(self) -> list[tuple[slice, slice]]:

@@ -20,7 +20,7 @@ from affetto.gen.portrait.render.portrait import (
     Portrait,
     face_down,
 )
-from affetto.gen.portrait.render.raster import fill_map, unfold
+from affetto.gen.portrait.render.raster import UNSEEN, close_gaps, fill_map, unfold
 from affetto.motion import PLACE
 
 Floats = NDArray[np.float32]
@@ -28,6 +28,7 @@ Indices = NDArray[np.int32]
 
 NUM_FACE = 468
 RINGS = (1.05, 1.11, 1.19, 1.3, 1.45, 1.65, 1.95, 2.4, 3.2)  # times the face's outline
+RIM, FLATTENINGS = 3, 3  # edges from the outline, and rounds, in which depth is evened
 OUTSIDE = 0.2  # of the picture's side: how far the border ring lies outside of it
 FOLLOW = 1.75  # the ring at which an expression has died away
 LIMITS = {"headPitch": 6.0, "headYaw": 8.0, "headRoll": 8.0}  # degrees
@@ -53,6 +54,7 @@ class HeadWarp:
         self.down = face_down(points)
         self.lips = LipGap(portrait)
         self.deltas = np.ascontiguousarray(portrait.deltas_px.reshape(NUM_BLENDSHAPES, -1))
+        points = np.concatenate([points[:, :2], self._depth()[:, None]], axis=1)
         outline = points[list(OVAL)]
         across = np.asarray([self.down[1], -self.down[0]], dtype=np.float32)
         chin, brow = outline[18, :2] @ self.down, outline[0, :2] @ self.down
@@ -83,7 +85,7 @@ class HeadWarp:
 
     def shaped(self, row: Floats) -> Floats:
         """(468, 3) the face with the row's expression, lips held, not yet turned."""
-        moved = self.portrait.points + (row[:NUM_BLENDSHAPES] @ self.deltas).reshape(-1, 3)
+        moved = self.rest[:NUM_FACE] + (row[:NUM_BLENDSHAPES] @ self.deltas).reshape(-1, 3)
         moved = moved.astype(np.float32)
         self.lips.hold(moved, row)
         return moved
@@ -99,17 +101,21 @@ class HeadWarp:
 
     def places(self, shaped: Floats, row: Floats) -> Floats:
         """(V, 3) all vertices: the shaped face and the rings after it, turned, unfolded."""
-        change = shaped[list(OVAL)] - self.portrait.points[list(OVAL)]
+        change = shaped[list(OVAL)] - self.rest[list(OVAL)]
         rings = self.rest[NUM_FACE:] + self.follow @ change
         moved = self.turned(np.concatenate([shaped, rings]), row, self.hold)
         unfold(moved[:, :2], self.rest[:, :2], self.triangles, self.starts, self.neighbours)
         self.lips.seal(moved, row)
         return moved
 
-    def fill(self, places: Floats, sheet: Floats) -> None:
-        """Write the backward map of a frame (S, S, 2)."""
+    def sheet(self, places: Floats) -> Floats:
+        """(S, S, 2) the backward map: which x, y of the neutral picture each pixel shows."""
+        size = self.portrait.size
+        sheet = np.full((size, size, 2), UNSEEN, dtype=np.float32)
         flat = np.ascontiguousarray(places[:, :2])
         fill_map(flat, np.ascontiguousarray(self.rest[:, :2]), self.triangles, sheet)
+        close_gaps(sheet)
+        return sheet
 
     def _pose(self, row: Floats) -> tuple[Floats, Floats, float]:
         """Rotation (3, 3) in the picture's axes, shift (3,) in pixels, growth."""
@@ -127,6 +133,21 @@ class HeadWarp:
         near = _limited(float(row[PLACE["headForward"]]), NEAR_LIMIT)
         shift = np.asarray([right * self.unit, -up * self.unit, 0.0], dtype=np.float32)
         return rotation, shift, 1.0 + NEARNESS * near
+
+    def _depth(self) -> Floats:
+        """(468,) depth, flattened towards the outline: a mesh this coarse cannot turn it away."""
+        points = self.portrait.points
+        starts, neighbours = _neighbours(self.portrait.triangles, len(points))
+        owners = np.repeat(np.arange(len(points)), np.diff(starts))
+        near = np.zeros(len(points))
+        near[list(OVAL)] = 1.0
+        for _ in range(RIM):
+            np.maximum.at(near, owners, near[neighbours] - 1 / (RIM + 1))
+        depth = points[:, 2].astype(np.float64)
+        for _ in range(FLATTENINGS):
+            mean = np.bincount(owners, depth[neighbours], len(points)) / np.diff(starts)
+            depth += near * (mean - depth)
+        return depth.astype(np.float32)
 
     def _rings(self, outline: Floats) -> Floats:
         """(R x 36, 3) the rings, the last one a frame round the picture."""
