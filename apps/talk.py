@@ -19,7 +19,7 @@ from affetto.apps.ahead import begun, made_ahead
 from affetto.apps.machine import peak_rss_mb
 from affetto.apps.progress import Report, silent
 from affetto.apps.talk_film import render_film, write_film
-from affetto.apps.talk_job import Job, Made, Result
+from affetto.apps.talk_job import Job, Made, Result, blinks_per_minute
 from affetto.apps.talk_measures import Measured, measure
 from affetto.apps.talk_report import report_data, write_report
 from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_track
@@ -187,7 +187,7 @@ def _result(
         valence_agreement=seen.score("valence_ccc"),
         lip_lag_ms=seen.lag_ms,
         identity_distance=seen.identity[0] if seen.identity else None,
-        blinks_per_minute=seen.lively.blinks_per_min if seen.lively else None,
+        blinks_per_minute=blinks_per_minute(made.motion),
         continued=continued,
         seed=job.seed,
         first_frames_s=made.first_s - started[0],

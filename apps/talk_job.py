@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+
 from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput
 from affetto.gen.portrait.hearing import Heard
 from affetto.gen.portrait.pipeline import Gaze, Head, TalkOptions
-from affetto.gen.portrait.render.analyse import Portrait
+from affetto.gen.portrait.render.portrait import Portrait
 from affetto.motion import Motion
 from affetto.motion_file import SUFFIXES
 
+BLINK_SHUT = 0.5  # of eyeBlink: above it an eye counts as shut
 SIZES = (128, 1536)
 WHOLE = "photo"
 RATES = (5.0, 60.0)
@@ -121,7 +124,7 @@ class Result:
         valence_agreement: concordance over time; None where what was asked does not vary.
         lip_lag_ms: of the lips behind the sound; None where it cannot be told.
         identity_distance: dlib's, of the farthest still to the photo; None without dlib.
-        blinks_per_minute: seen in the film; None without a face.
+        blinks_per_minute: of the motion.
         continued: segments taken over from an interrupted run.
         first_frames_s: until the first stretch of film was encoded, loading included.
         wall_s, cpu_s, peak_rss_mb: of all of it.
@@ -140,7 +143,7 @@ class Result:
     valence_agreement: float | None
     lip_lag_ms: float | None
     identity_distance: float | None
-    blinks_per_minute: float | None
+    blinks_per_minute: float
     continued: int
     seed: int
     first_frames_s: float
@@ -172,7 +175,7 @@ def summary(result: Result) -> str:
         f"  lips after sound      {_or_unknown(result.lip_lag_ms, '{:+.0f} ms')}",
         f"  distance to the photo {_or_unknown(result.identity_distance, '{:.2f}')} "
         "(another person: 0.6 or more)",
-        f"  blinks                {_or_unknown(result.blinks_per_minute, '{:.0f} a minute')}",
+        f"  blinks                {result.blinks_per_minute:.0f} a minute",
         f"  first frames          after {result.first_frames_s:.1f} s",
         f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
         f"{result.peak_rss_mb:.0f} MB at most",
@@ -188,6 +191,13 @@ def summary(result: Result) -> str:
             f"Open {result.folder}/report.html to see and hear it.",
         )
     )
+
+
+def blinks_per_minute(motion: Motion) -> float:
+    """How often both eyes shut in a minute."""
+    shut = np.minimum(motion.channel("eyeBlinkLeft"), motion.channel("eyeBlinkRight")) > BLINK_SHUT
+    starts = int(np.count_nonzero(shut[1:] & ~shut[:-1])) + int(shut[0])
+    return 60.0 * starts / motion.duration_s
 
 
 def _or_unknown(value: float | None, form: str) -> str:

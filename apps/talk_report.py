@@ -157,14 +157,14 @@ def _measures(result: Result, seen: Measured) -> Sequence[tuple[str, str, str]]:
                 f"else: the same photo as JPEG {seen.identity[1]:.2f}, another person 0.6 or more",
             )
         )
-    if seen.lively:
-        rows.append(
-            (
-                "blinks",
-                f"{seen.lively.blinks_per_min:.0f} a minute",
-                "seen in the film; people who talk blink some 10 to 25 times",
-            )
+    seen_blinks = f", {seen.lively.blinks_per_min:.0f} seen in the film" if seen.lively else ""
+    rows.append(
+        (
+            "blinks",
+            f"{result.blinks_per_minute:.0f} a minute{seen_blinks}",
+            "people who talk blink some 10 to 25 times",
         )
+    )
     per_second = result.cpu_s / result.duration_s
     rows.append(("work", f"{per_second:.2f} CPU s per second of film", "all steps, this machine"))
     return rows

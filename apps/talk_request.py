@@ -16,7 +16,7 @@ from affetto.emotion_timeline import smooth
 from affetto.errors import MediaError
 from affetto.gen.portrait.hearing import SPEECH_HZ, Heard, Wav
 from affetto.gen.portrait.pipeline import Models
-from affetto.gen.portrait.render.analyse import Portrait
+from affetto.gen.portrait.render.portrait import Portrait
 from affetto.media import MediaLimits
 from affetto.media_sound import Sound
 from affetto.motion import FPS

@@ -57,7 +57,8 @@ class Heard:
         near = np.lib.stride_tricks.sliding_window_view(np.pad(presence, reach), 2 * reach + 1)
         share = (near.max(axis=1) - NO_VOICE) / (SURE_VOICE - NO_VOICE)
         steps_s = (np.arange(len(presence)) + 0.5) / STEP_HZ
-        return np.interp(times_s, steps_s, np.clip(share, 0, 1)).astype(np.float32)
+        voice: NDArray[np.float32] = np.interp(times_s, steps_s, np.clip(share, 0, 1)).astype("f4")
+        return voice
 
     def _prosody(self, column: int) -> NDArray[np.float32]:
         values: NDArray[np.float32] = self.conditions["prosody"].values[0, :, column].numpy()
