@@ -30,7 +30,7 @@ from affetto.motion import CHANNELS, PLACE
 from affetto.recognizers.face.motion import MotionRecognizer
 
 GROUP_WEIGHTS = {
-    "lips": 2.0, "jaw": 3.0, "brow": 1.0, "cheeks": 1.0, "eyes": 1.0, "angles": 0.5,
+    "lips": 2.0, "jaw": 3.0, "brow": 1.0, "cheeks": 1.0, "eyes": 1.0, "angles": 1.0,
     "places": 0.5, "gaze": 0.5, "lids": 0.5,
 }  # fmt: skip
 CHANGE_SHARE = 3.0  # of the error of frame-to-frame change in the flow's loss

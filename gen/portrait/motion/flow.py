@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-NOISE_FRAMES = (3.0, 12.0)  # widths of the noise's two Gaussian kernels, in equal parts
+NOISE_FRAMES = (6.0, 20.0)  # widths of the noise's two Gaussian kernels, in equal parts
 WHITE_SHARE = 1e-3  # of its variance, so that its covariance has an inverse
 LEAST_LEVEL = 0.1  # below it the loss's weight grows no further
 NUM_STEPS = 8
