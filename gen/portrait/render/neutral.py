@@ -58,9 +58,22 @@ FADE_OUT = 0.35  # face widths in which the warp dies away outside of the mesh
 UNSHADE = 0.8  # of the modelled light
 FOLD_FINE, FOLD_COARSE = 0.12, 1.8  # units: finer is skin's texture, coarser is the face's form
 FOLD_SHARE = 0.9  # at a full smile
-OUTER_MOUTH = (61, 291)
-RESTING_WIDTH = 0.62  # of the mouth in outer eye-corner distances; tuning portraits .55 to .61
-MOST = 2.0  # of any shape that is taken back
+STRETCHING = [BLENDSHAPES.index(name) for name in ("mouthStretchLeft", "mouthStretchRight")]
+LIFTING = [BLENDSHAPES.index(name) for name in ("mouthUpperUpLeft", "mouthUpperUpRight")]
+# What is adapted, the distance that shows it, how long it is at rest in outer eye-corner distances
+# (mouths of the tuning portraits are .55 to .61 wide, .16 to .18 under the nose), more or less.
+RESTING = (
+    (SMILING, (61, 291), 0.62, True),
+    (STRETCHING, (61, 291), 0.62, True),
+    (LIFTING, (2, 0), 0.16, False),
+)
+FROWNING = [BLENDSHAPES.index(name) for name in ("mouthFrownLeft", "mouthFrownRight")]
+RESTING_RISE, MOST_FROWN = (
+    -0.012,
+    0.7,
+)  # of the corners over the middle; how far they are drawn down
+MOST_SMILE, MOST_STRETCH, LEAST_LIFT = 1.45, 0.4, -0.5
+MOST = 1.5  # of any shape that is taken back
 MOUTH_CORNERS, CORNER_REACH = (78, 308, 324, 95, 318, 88), 0.05  # face widths
 LIPS = (*OUTER_UPPER, *OUTER_LOWER)
 
@@ -89,7 +102,8 @@ def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, 
     basis = load_basis()
     deltas = fitted.scale * basis.deltas @ fitted.rotation.T  # (52, 468, 3)
     shapes = share * _expressed(fitted.coefficients)
-    shapes[SMILING] += share * _wider_smile(points, shapes, deltas)
+    shapes += share * (_rested(points, shapes, deltas) - shapes)
+    lifted = shapes[LIFTING]
     lips = lips_only(picture, points)
     triangles = facing(closed(basis.triangles), points)
     reader = FaceMesh()
@@ -101,9 +115,10 @@ def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, 
         if left.max() < BODY:
             break
         shapes = np.minimum(shapes + AGAIN * left, MOST).astype(np.float32)
+        shapes[LIFTING] = np.minimum(shapes[LIFTING], lifted)
     result, target = _reshaped(lips, points, shapes, deltas, triangles)
     light = FaceLight(picture, points, fitted.rotation)
-    _lay_on(result, -UNSHADE * light.log_ratio(np.minimum(shapes, 1)), target)
+    _lay_on(result, -UNSHADE * light.log_ratio(np.clip(shapes, 0, 1)), target)
     _lay_on(result, _folds(result, target, shapes, light), target)
     if gap > RESTING_GAP:
         _draw_seam(result, target)
@@ -118,24 +133,45 @@ def _expressed(coefficients: Floats) -> Floats:
     return shapes.astype(np.float32)
 
 
-def _wider_smile(points: Floats, shapes: Floats, deltas: Floats) -> float:
-    """How much more smile must go until the mouth is as wide as mouths at rest are.
+def _rested(points: Floats, shapes: Floats, deltas: Floats) -> Floats:
+    """(52,) the shapes, more or less of them, so that the mouth is as wide and as low as at rest.
 
-    The fit ends at 1 and takes what is beyond for the person's own wide mouth.
+    A fit ends at 1 and takes what is beyond for the person's own wide mouth; where it takes a
+    wide smile for a raised lip as well, the lip would come down too far.
     """
     unit = float(np.linalg.norm(points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]]))
+    asked = shapes.copy()
 
-    def width(more: float) -> float:
-        asked = shapes.copy()
-        asked[SMILING] += more
-        ends = points[list(OUTER_MOUTH)] - np.tensordot(asked, deltas[:, list(OUTER_MOUTH)], axes=1)
-        return float(np.linalg.norm(ends[1] - ends[0])) / unit
+    def length(ends: tuple[int, int]) -> float:
+        places = points[list(ends)] - np.tensordot(asked, deltas[:, list(ends)], axes=1)
+        return float(np.linalg.norm(places[1] - places[0])) / unit
 
-    now, more = width(0.0), width(1.0)
-    if now <= RESTING_WIDTH or now - more < 1e-3:
-        return 0.0
-    room = MOST - float(shapes[SMILING].max())
-    return float(np.clip((now - RESTING_WIDTH) / (now - more), 0, max(0.0, room)))
+    for kind, ends, rest, more in RESTING:
+        now, before = length(ends), asked[kind].copy()
+        asked[kind] += 1.0
+        change = length(ends) - now
+        asked[kind] = before
+        step = (rest - now) / change if abs(change) > 1e-3 else 0.0
+        if (step > 0) == more:
+            asked[kind] = before + step
+        asked[SMILING] = np.minimum(asked[SMILING], MOST_SMILE)
+        asked[STRETCHING] = np.minimum(asked[STRETCHING], MOST_STRETCH)
+        asked[LIFTING] = np.maximum(asked[LIFTING], LEAST_LIFT)
+
+    def rise() -> float:
+        """How far the corners lie above the lips' middle."""
+        places = points - np.tensordot(asked, deltas, axes=1)
+        middle, corners = places[[13, 14]].mean(axis=0), places[[61, 291]].mean(axis=0)
+        up = places[10] - places[152]
+        return float((corners - middle) @ up / np.linalg.norm(up)) / unit
+
+    now = rise()
+    asked[FROWNING] -= 1.0
+    change = rise() - now
+    asked[FROWNING] += 1.0
+    if now > RESTING_RISE and change < -1e-3:
+        asked[FROWNING] -= min(MOST_FROWN, (RESTING_RISE - now) / change)
+    return asked
 
 
 def _reshaped(
@@ -256,7 +292,7 @@ def _folds(picture: Picture, points: Floats, shapes: Floats, light: FaceLight) -
         return np.asarray(cv2.GaussianBlur(known * brightness, (0, 0), sigma / face.step) / total)
 
     band = mean(FOLD_FINE) - mean(FOLD_COARSE)
-    drawn = np.minimum(shapes @ light.activations, 1.0)
+    drawn = np.clip(shapes @ light.activations, 0.0, 1.0)
     where = (drawn[:, None, None] * np.abs(face.darks) / 0.2).max(axis=0)
     where = 2.2 * cv2.GaussianBlur(where.astype(np.float32), (0, 0), 0.5 / face.step)
     where = np.maximum(where, face.cheek_folds * min(1.0, 1.5 * float(shapes[SMILING].mean())))
