@@ -7,6 +7,7 @@ the result until it is whole: the same command goes on after a kill, and makes t
 import dataclasses
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -25,7 +26,8 @@ from affetto.apps.talk_report import report_data, write_report
 from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_track
 from affetto.clip import Clip
 from affetto.emotion import LABELS, EmotionTrack
-from affetto.errors import BadInput, MediaError
+from affetto.errors import BadInput, MediaError, ResourceError
+from affetto.files import nearest_existing
 from affetto.gen.portrait.hearing import listen
 from affetto.gen.portrait.pipeline import (
     Models,
@@ -63,7 +65,9 @@ def run(job: Job, *, progress: Report = silent) -> Result:
     request = parse_request(job.emotion)
     for path in _inputs(job, request):
         if not path.is_file():
-            raise MediaError(f"no such file: {path}")
+            wrong = "a folder, give a file" if path.is_dir() else "no such file"
+            raise MediaError(f"{wrong}: {path}")
+    _check_motion_out(job.motion_out)
     speech = open_speech(job.speech)
     models = load_models(job.weights)
     kept_in = job.out.with_name(job.out.name + KEPT)
@@ -145,6 +149,13 @@ def _tags(job: Job) -> dict[str, str]:
         "title": f"{job.portrait.stem}, {job.speech.stem}",
         "comment": f"A portrait animated by Affetto (AI-generated), seed {job.seed}",
     }
+
+
+def _check_motion_out(path: Path | None) -> None:
+    """Find out before the work whether the motion file can be written."""
+    place = nearest_existing(path.parent) if path else None
+    if path and place and (path.is_dir() or not (place.is_dir() and os.access(place, os.W_OK))):
+        raise ResourceError(f"cannot write --motion-out {path}: choose another place")
 
 
 def _fingerprint(job: Job, request: EmotionRequest, models: Models) -> str:

@@ -20,6 +20,7 @@ from affetto.gen.portrait.render.portrait import Portrait
 from affetto.media import MediaLimits
 from affetto.media_sound import Sound
 from affetto.motion import FPS
+from affetto.recognizers.face.picture import SUFFIXES as PICTURES
 from affetto.recognizers.speech.recognizer import recognize_speech
 from affetto.request import Auto, EmotionRequest, Timeline
 
@@ -33,6 +34,11 @@ def open_speech(path: Path) -> Clip:
     Raises:
         MediaError: unreadable, without sound, or longer than `LONGEST_S`.
     """
+    if path.suffix.lower() in PICTURES:
+        raise MediaError(
+            f"{path} is a picture, not speech: the portrait comes first, then a recording "
+            "(affetto talk PORTRAIT SPEECH)"
+        )
     speech = Clip.open(path, limits=MediaLimits(max_duration_s=LONGEST_S))
     if not speech.has_audio:
         raise MediaError(f"{path} has no sound: give a recording of speech")

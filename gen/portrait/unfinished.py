@@ -105,6 +105,10 @@ def _claim(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ResourceError(f"{folder} is in the way: move it, or give another --out") from error
+    except FileNotFoundError as error:  # a place that takes no folders, such as /proc
+        raise ResourceError(
+            f"no such place as {folder.parent}: choose another with --out"
+        ) from error
     if any(folder.iterdir()) and not (folder / LOCK).exists():
         raise BadInput(f"{folder} holds something else: move it, or give another --out")
 

@@ -57,7 +57,7 @@ def analyse(
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise BadInput(f"a photo is (H, W, 3) uint8 RGB, got {picture.shape} {picture.dtype}")
     faces = FaceDetector().detect(picture)
-    face = _chosen(faces, face_number)
+    face = _chosen(faces, face_number, picture)
     box = crop_box(picture, face)
     left, top, side = box
     work = resized(picture[top : top + side, left : left + side], work_size)
@@ -65,7 +65,7 @@ def analyse(
     mesh = FaceMesh().read(work, _moved(face, left, top, scale))
     basis = load_basis()
     fitted = fit(mesh.points, basis)
-    notices = examine(picture, faces, mesh, fitted)
+    notices = examine(picture, faces, mesh, fitted, face_number=face_number or 1)
     neutral, points = neutralise(work, mesh, fitted)
     points = layered(sealed(neutral, points))
     oval = mesh.points[list(OVAL), :2]
@@ -104,9 +104,14 @@ def deltas_in_pixels(basis: ArkitBasis, fitted: FaceFit, points: Floats) -> Floa
     return (fitted.scale * deltas @ fitted.rotation.T).astype(np.float32)
 
 
-def _chosen(faces: list[FaceBox], number: int | None) -> FaceBox:
+def _chosen(faces: list[FaceBox], number: int | None, picture: Picture) -> FaceBox:
     if not faces:
-        raise BadInput("no face was found in the photo; use one that shows a face from the front")
+        height, width = picture.shape[:2]
+        raise BadInput(
+            f"no face was found in the photo ({width} x {height} pixels): give one that shows a "
+            "face from the front, upright, not covered, 160 pixels wide or more; drawings work "
+            "where they have eyes, nose and mouth in their places"
+        )
     wanted = 1 if number is None else number
     if not 1 <= wanted <= len(faces):
         raise BadInput(f"face {wanted} was asked for, the photo has faces 1 to {len(faces)}")
