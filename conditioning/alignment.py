@@ -15,8 +15,10 @@ from affetto.conditioning.arpabet import to_arpabet
 
 RATE_HZ = 16000
 FRAME_S = 0.01
+EARLY_S = 0.01  # the aligner says it by so much too early (benchmarks/phones.py)
 # Beams from narrow to wide: the first is fast, the others find what it loses.
-BEAMS = ({}, {"beam": 1e-80, "wbeam": 1e-60})
+BEAMS = ({}, {"beam": 1e-200, "wbeam": 1e-150, "pbeam": 1e-200})
+LOUDEST, QUIETEST = 0.7, 1e-3  # peak that a sound is brought to; softer ones stay softer
 Sound = NDArray[np.float32]
 Span = tuple[str, float, float]
 
@@ -31,40 +33,46 @@ class Aligner:
         self._known: set[str] = set()
 
     def words(self, wav: Sound, words: Sequence[str]) -> list[Span] | None:
-        """ARPABET phones of words of the dictionary: (name, start, end) in seconds; None if lost.
+        """ARPABET phones of words that the aligner knows: (name, start, end) in seconds.
 
         Args:
             wav: (S,) at 16 kHz.
             words: in order, lower case.
+
+        Returns:
+            None where there is no path through the words.
         """
-        for decoder in self._decoders:
-            found = _aligned(decoder, wav, " ".join(words))
-            if found is not None:
-                return found
-        return None
+        said = self._segments(wav, words)
+        if said is None:
+            return None
+        names = [name for word in said for name in self._decoders[0].lookup_word(word[0]).split()]
+        spans = self._named(wav, names)
+        if spans is None:
+            return None
+        return [(name, *span) for name, span in zip(names, spans, strict=True)]
 
     def phones(self, wav: Sound, symbols: Sequence[str]) -> list[tuple[float, float]] | None:
-        """(start, end) in seconds of IPA sounds in order; None if the aligner is lost.
+        """(start, end) in seconds of IPA sounds in order; None where there is no path through them.
 
         Args:
             wav: (S,) at 16 kHz.
             symbols: IPA.
         """
-        names = [to_arpabet(symbol) for symbol in symbols]
+        return self._named(wav, [to_arpabet(symbol) for symbol in symbols])
+
+    def _named(self, wav: Sound, names: Sequence[str]) -> list[tuple[float, float]] | None:
+        """Each phone a word of its own, so that one pass places them all."""
         for name in dict.fromkeys(names):
             self._learn(_as_word(name), name)
-        found = self.words(wav, [_as_word(name) for name in names])
-        if found is None:
-            return None
-        spans = [(start, end) for name, start, end in found if name != "SIL"]
-        counts = [len(name.split()) for name in names]
-        if len(spans) != sum(counts):
-            return None
-        firsts = np.cumsum([0, *counts])
-        return [
-            (spans[first][0], spans[after - 1][1])
-            for first, after in zip(firsts, firsts[1:], strict=False)
-        ]
+        found = self._segments(wav, [_as_word(name) for name in names])
+        return None if found is None else [(start, end) for _, start, end in found]
+
+    def _segments(self, wav: Sound, words: Sequence[str]) -> list[Span] | None:
+        for decoder in self._decoders:
+            found = _aligned(decoder, wav, words)
+            if found is not None:
+                return found
+        return None
 
     def knows(self, word: str) -> bool:
         """Whether the dictionary has the word."""
@@ -85,28 +93,23 @@ def _as_word(name: str) -> str:
     return "sound-" + name.lower().replace(" ", "-")
 
 
-def _aligned(decoder: Any, wav: Sound, text: str) -> list[Span] | None:
-    """Two passes: the words, then the phones in them."""
-    loudest = float(np.abs(wav).max(initial=1e-6))
-    raw = (wav * (0.7 / max(loudest, 1e-3)) * 32767).astype("<i2").tobytes()
-    try:
-        decoder.set_align_text(text)
-        _pass(decoder, raw)
-        if decoder.hyp() is None:
-            return None
-        decoder.set_alignment()
-        _pass(decoder, raw)
-    except RuntimeError:  # pocketsphinx's only word for "no path through the text was found"
-        return None
-    words = decoder.get_alignment()
-    return [
-        (phone.name, phone.start * FRAME_S, (phone.start + phone.duration) * FRAME_S)
-        for word in words or ()
-        for phone in word
-    ] or None
-
-
-def _pass(decoder: Any, raw: bytes) -> None:
+def _aligned(decoder: Any, wav: Sound, words: Sequence[str]) -> list[Span] | None:
+    """Words as said (with the number of their variant) and when; silences are left out."""
+    raw = (wav * (LOUDEST / max(float(np.abs(wav).max(initial=0.0)), QUIETEST)) * 32767).astype(
+        "<i2"
+    )
+    decoder.set_align_text(" ".join(words))
     decoder.start_utt()
-    decoder.process_raw(raw, full_utt=True)
-    decoder.end_utt()
+    decoder.process_raw(raw.tobytes(), full_utt=True)
+    try:
+        decoder.end_utt()
+    except RuntimeError:  # pocketsphinx's only word for "no path was found"
+        return None
+    if decoder.hyp() is None:
+        return None
+    said = [
+        (part.word, *(EARLY_S + FRAME_S * at for at in (part.start_frame, part.end_frame + 1)))
+        for part in decoder.seg()
+        if not part.word.startswith(("<", "[", "(", "+"))
+    ]
+    return said if len(said) == len(words) else None

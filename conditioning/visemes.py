@@ -67,8 +67,6 @@ def is_sound(symbol: str) -> bool:
     return any(letter in VISEMES for letter in plain)
 
 
-def is_vowel(symbol: str) -> bool:
-    """Whether the sound is a syllable's core."""
-    return visemes_of(symbol)[0] in ("a", "ah", "eh", "ee", "oh", "oo") and not symbol.startswith(
-        ("j", "ɯ̯")
-    )
+def is_closed(symbol: str) -> bool:
+    """Whether the lips must meet for this sound: p b m and their kin."""
+    return symbol[:1] in LIP_CLOSED

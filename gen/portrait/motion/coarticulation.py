@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.conditioning.phones import SpokenPhone
-from affetto.conditioning.visemes import LIP_CLOSED, VISEME_NAMES, Viseme, visemes_of
+from affetto.conditioning.visemes import VISEME_NAMES, Viseme, is_closed, visemes_of
 from affetto.motion import CHANNELS, PLACE
 
 Floats = NDArray[np.float64]
@@ -54,13 +54,13 @@ DOMINANCE: dict[Viseme, tuple[float, float, float]] = {
     "silence": (0.9, 0.8, 0.9), "lips": (1.0, 0.15, 0.8), "lip_teeth": (1.0, 0.3, 1.0),
     "tongue_teeth": (0.6, 0.2, 0.6), "tongue": (0.55, 0.12, 0.35), "hiss": (0.9, 0.35, 0.7),
     "hush": (0.9, 2.2, 0.9), "back": (0.3, 0.1, 0.2), "r": (0.5, 0.9, 0.5),
-    "a": (1.0, 0.6, 0.9), "ah": (0.6, 0.3, 0.5), "eh": (0.9, 0.6, 0.9), "ee": (0.9, 0.6, 1.0),
+    "a": (1.0, 0.6, 0.9), "ah": (0.6, 0.3, 0.5), "eh": (0.9, 0.6, 0.9), "ee": (0.9, 1.0, 1.0),
     "oh": (1.0, 1.6, 1.0), "oo": (1.0, 2.2, 1.2), "w": (1.0, 2.4, 1.2),
 }  # fmt: skip
 GROUP_OF = np.array([0, 1, 1, 2, 2, 2, 2, 2])  # of each articulator, column of DOMINANCE
 # Fall-off in 1/s before and after a sound: lips round ahead of time, the jaw is slow.
-FALL_BEFORE = np.array([17.0, 11.0, 19.0])
-FALL_AFTER = np.array([17.0, 17.0, 19.0])
+FALL_BEFORE = np.array([18.0, 14.0, 20.0])
+FALL_AFTER = np.array([18.0, 19.0, 20.0])
 CORE = 0.25  # of a sound's length, left out at either end of its core
 LEAD_S = 0.02  # lips are ahead of the sound
 DIPHTHONG_SHARE = 0.6  # of its length that the first vowel lasts
@@ -173,7 +173,7 @@ def lay_over(values: Floats, phones: Sequence[SpokenPhone], times_s: Floats) -> 
 
 def closure(phones: Sequence[SpokenPhone], times_s: Floats) -> Floats:
     """(T,) in [0, 1]: how shut the lips must be for p b m."""
-    shut = [phone for phone in phones if phone.symbol[:1] in LIP_CLOSED]
+    shut = [phone for phone in phones if is_closed(phone.symbol)]
     held = [_held(phone, SHUT_AHEAD_S, SHUT_LEAST_S, SHUT_MOST_S) for phone in shut]
     return _spans(held, times_s, SHUT_RAMP_S)
 
