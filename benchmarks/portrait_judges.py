@@ -16,6 +16,7 @@ from affetto.train.data.ferplus import read_ferplus
 
 Probs = NDArray[np.float64]
 
+KEPT = Path("runs/portrait_score")
 JUDGES = ("face_judge", "face-api")
 FERPLUS = ("neutral", "happy", "surprised", "sad", "angry", "disgusted", "fearful", "contemptuous")
 PLACES = [FERPLUS.index(label) for label in LABELS]  # face_judge's columns in the order of LABELS
@@ -54,7 +55,14 @@ def load_judges(package: Path) -> Judges:
 
 
 def real_answers(judges: Judges, data: Path) -> tuple[NDArray[np.intp], Probs]:
-    """(N,) labels and (2, N, 7) answers for FER+'s official test faces of the seven classes."""
+    """(N,) labels and (2, N, 7) answers for FER+'s official test faces of the seven classes.
+
+    Kept on disk: neither the judges nor these faces change.
+    """
+    kept = KEPT / f"real_answers_{judges.judge.fingerprint[:12]}.npz"
+    if kept.is_file():
+        with np.load(kept) as found:
+            return found["wanted"], found["answers"]
     faces = read_ferplus(data, "test")
     labels = np.asarray([FERPLUS[m] if m >= 0 else "" for m in faces.majority])
     known = np.isin(labels, LABELS)
@@ -66,7 +74,10 @@ def real_answers(judges: Judges, data: Path) -> tuple[NDArray[np.intp], Probs]:
             probs = judges.judge.read(batch / 255).native[:, PLACES].double()
             first.append(probs / probs.sum(dim=1, keepdim=True))
             second.append(judges.second.both(enlarged(batch)).double())
-    return wanted, np.stack([torch.cat(first).numpy(), torch.cat(second).numpy()])
+    answers = np.stack([torch.cat(first).numpy(), torch.cat(second).numpy()])
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(kept, wanted=wanted, answers=answers)
+    return wanted, answers
 
 
 def enlarged(faces: torch.Tensor) -> torch.Tensor:
