@@ -230,12 +230,11 @@ class _Solver:
         """(T, P) weights whose movement is nearest to `wanted` (T, 3 M), beginning at `start`."""
         pull = (wanted @ self.gain.T - self.penalty) * self.unit
         now = ahead = start / self.unit
-        momentum = 1.0
+        momentum = np.ones((len(pull), 1))
         for _ in range(STEPS):
             slope = ahead @ self.curvature - pull
             new = np.clip(ahead - self.step * slope, self.low, self.high)
-            if float((slope * (new - now)).sum()) > 0:
-                momentum = 1.0
+            momentum[(slope * (new - now)).sum(axis=1) > 0] = 1.0
             larger = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
             ahead = new + (momentum - 1) / larger * (new - now)
             now, momentum = new, larger
@@ -258,10 +257,10 @@ def similarity(model: Doubles, seen: Doubles) -> tuple[Doubles, Doubles, Doubles
 
 def head_angles(rotation: Doubles) -> Doubles:
     """(T, 3) pitch, yaw and roll in degrees, see `FaceFit.angles`, of rotations (T, 3, 3)."""
-    forward, across = -rotation[:, :, 2], rotation[:, :, 0]  # the nose points along -z
+    forward = -rotation[:, :, 2]  # the nose points along -z
     pitch = np.arcsin(np.clip(-forward[:, 1], -1, 1))
     yaw = np.arctan2(forward[:, 0], -forward[:, 2])
-    roll = np.arctan2(across[:, 1], np.hypot(across[:, 0], across[:, 2]))
+    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 1, 1])
     return np.degrees(np.stack([pitch, yaw, roll], axis=1))
 
 
