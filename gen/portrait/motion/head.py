@@ -45,7 +45,9 @@ def accents(prosody: Floats, rate_hz: float) -> Accents:
     """
     loud = 10.0 ** np.clip(prosody[:, 0], -3.0, 0.5) * (prosody[:, 2] > 0.5)
     width = max(1, round(0.12 * rate_hz))
-    smooth = np.convolve(loud, np.hanning(width + 2)[1:-1] / ((width + 1) / 2), mode="same")
+    smooth = np.convolve(loud, np.hanning(width + 2)[1:-1] / ((width + 1) / 2), mode="same")[
+        : len(loud)
+    ]
     rising = smooth + 0.03 * np.clip(prosody[:, 1], -4, 8) * (prosody[:, 2] > 0.5)
     found, peak = find_peaks(rising, distance=max(1, round(APART_S * rate_hz)), prominence=0.12)
     weight = np.clip(peak["prominences"], 0.0, 1.2)

@@ -79,7 +79,9 @@ def speak(
 
 def effort(course: Floats, rate_hz: float, times_s: Floats) -> Floats:
     """(T,) how wide the mouth opens for how loud it is said; 1 is ordinary."""
-    loud = np.convolve(10.0 ** np.minimum(course[:, 0], 0.3), np.full(5, 0.2), mode="same")
+    loud = np.convolve(10.0 ** np.minimum(course[:, 0], 0.3), np.full(5, 0.2), mode="same")[
+        : len(course)
+    ]
     heard = np.interp(times_s + 0.02, (np.arange(len(loud)) + 0.5) / rate_hz, loud)
     return QUIET_EFFORT + (LOUD_EFFORT - QUIET_EFFORT) * np.minimum(heard, 1.5)
 
