@@ -63,7 +63,8 @@ class IctHead:
         if not names:
             return np.zeros_like(self.vertices)
         halves = names if names[0].startswith(name + "_") else names[:1]
-        return np.sum([self.deltas[n] for n in halves], axis=0)
+        total: Floats = np.sum([self.deltas[n] for n in halves], axis=0)
+        return total
 
 
 def load_head(path: Path) -> IctHead:
@@ -123,7 +124,7 @@ def draw(
     return View(triangle, weights)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _draw(
     places: Floats, triangles: Indices, nearest: Floats, shown: NDArray[np.int32], weights: Floats
 ) -> None:
@@ -158,7 +159,8 @@ def vertex_normals(vertices: Floats, triangles: Indices) -> Floats:
     sums = np.zeros_like(vertices)
     for corner in range(3):
         np.add.at(sums, triangles[:, corner], across)
-    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    unit: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    return unit
 
 
 def sprite(
@@ -201,7 +203,9 @@ def sprite(
     colour = small[0] / np.maximum(small[1], 1e-3)[..., None]
     colour = _spread(colour, small[1] > 0.5)
     layers = np.concatenate([colour, small[1][..., None]], axis=-1)
-    return np.clip(np.round(255 * layers), 0, 255).astype(np.uint8), small[2]
+    return np.clip(np.round(255 * layers), 0, 255).astype(np.uint8), np.asarray(
+        small[2], dtype=np.float64
+    )
 
 
 def _spread(values: Floats, known: NDArray[np.bool_]) -> Floats:
@@ -239,8 +243,10 @@ def _tongue_vertices(head: IctHead) -> NDArray[np.bool_]:
     """(V,) what lies inside the outline that the tongue has from above."""
     x, _, z = head.vertices.T
     along = np.clip((z - TONGUE_WIDEST) / (TONGUE_TIP - TONGUE_WIDEST), 0, 1)
-    inside: NDArray[np.bool_] = np.abs(x) < TONGUE_HALF * (1 - along**2.5) ** 0.4
-    return inside & (z < TONGUE_TIP)
+    inside: NDArray[np.bool_] = (np.abs(x) < TONGUE_HALF * (1 - along**2.5) ** 0.4) & (
+        z < TONGUE_TIP
+    )
+    return inside
 
 
 def tongue() -> tuple[NDArray[np.uint8], Floats]:

@@ -227,4 +227,4 @@ def _skin(picture: Picture, face: FaceBox) -> Floats:
     high = np.clip(np.ceil(face.box[2:]), low + 2, [width, height]).astype(int)
     part = np.ascontiguousarray(picture[low[1] : high[1], low[0] : high[0]])
     small = cv2.resize(part, (BLUR_SIDE, BLUR_SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, dtype=np.float32) / 255
+    return (np.asarray(small, dtype=np.float32) / 255).astype(np.float32)

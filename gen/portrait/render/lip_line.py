@@ -17,6 +17,7 @@ from affetto.clip import Picture
 from affetto.gen.portrait.render.portrait import INNER_LOWER, INNER_UPPER, OUTER_CORNERS
 
 Floats = NDArray[np.float32]
+NO_MAP = np.zeros(0, dtype=np.float32)  # the map is one array of x and y
 Flags = NDArray[np.bool_]
 
 # The outer lips above and below the inner ones, the viewer's left corner first.
@@ -103,17 +104,19 @@ def _sampled(picture: Picture, points: Floats) -> _Columns:
     top, low = along(OUTER_UPPER), along(OUTER_LOWER)
     places = top[:, None] + shares[None, :, None] * (low - top)[:, None]
     light, red = (
-        cv2.remap(layer, places[..., 0].astype(np.float32), places[..., 1].astype(np.float32),
-                  cv2.INTER_LINEAR)
+        np.asarray(
+            cv2.remap(layer, places.astype(np.float32), NO_MAP, cv2.INTER_LINEAR),
+            dtype=np.float32,
+        )
         for layer in _light_and_red(picture)
-    )  # fmt: skip
+    )
     return _Columns(places.astype(np.float32), light, red, shares)
 
 
 def _light_and_red(picture: Picture) -> tuple[Floats, Floats]:
     import cv2
 
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
     return np.ascontiguousarray(lab[..., 0]), np.ascontiguousarray(lab[..., 1])
 
 

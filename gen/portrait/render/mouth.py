@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 # Landmarks that expressions hardly move: bridge of the nose, eyes' corners, temples.
 SKULL = (6, 168, 197, 195, 33, 133, 263, 362, 127, 356, 234, 454, 8)
 LOOP = (*INNER_UPPER, *INNER_LOWER[-2:0:-1])
+BARING = ("mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight")
 SMALLEST_GAP_PX = 0.7
 EDGE_PX = 0.55  # one sigma of the lips' edge
 PAD = 3
@@ -92,13 +93,11 @@ class MouthPainter:
         skull = self._skull(points)
         jaw = row[:NUM_BLENDSHAPES] @ self.set.jaw_px
         out = float(row[PLACE["tongueOut"]])
-        rounded = 1 - ROUNDED * float(
-            np.clip(row[PLACE["mouthPucker"]] + 0.8 * row[PLACE["mouthFunnel"]], 0, 1)
-        )
+        rounded = 1 - ROUNDED * _roundness(row)
         lift = (TONGUE_REST - TONGUE_OUT * out) * self.set.unit_px
         tongue = _drawn(self.set.tongue, skull, jaw + depth.unit_down * lift, low, size)
         lower = _drawn(self.set.lower, skull, jaw, low, size)
-        upper = _drawn(self.set.upper, skull, np.zeros(2), low, size)
+        upper = _drawn(self.set.upper, skull, np.zeros(2, dtype=np.float32), low, size)
         layers = [
             (tongue, 0.80 + 0.20 * out),
             (lower, LOWER_TEETH_LIGHT * rounded),
@@ -121,7 +120,7 @@ class MouthPainter:
         fixed = np.round(loop * 16).astype(np.int32)
         cv2.fillPoly(drawn, [fixed], 255, cv2.LINE_AA, 4)
         soft = cv2.GaussianBlur(drawn, (0, 0), EDGE_PX)
-        return np.asarray(soft, dtype=np.float32) / 255
+        return (np.asarray(soft, dtype=np.float32) / 255).astype(np.float32)
 
     def _skull(self, points: Floats) -> Floats:
         """(2, 3) where the skull's motion takes pixels of the work picture at the lips' depth."""
@@ -169,10 +168,18 @@ class _Depth:
         self.shade = shade.astype(np.float32)
 
 
+def _roundness(row: Floats) -> float:
+    """0 to 1: how far the lips stand before the teeth; bared teeth are not behind them."""
+    bared = sum(float(row[PLACE[name]]) for name in BARING) / 2
+    lips = float(row[PLACE["mouthPucker"]]) + 0.8 * float(row[PLACE["mouthFunnel"]])
+    return float(np.clip(lips - bared, 0, 1))
+
+
 def _level(along: Floats, lip: Floats, across: Floats, down: Floats) -> Floats:
     """How far down one lip's edge lies, for places along the mouth."""
     place = np.maximum.accumulate(lip @ across)
-    return np.interp(along.ravel(), place, lip @ down).reshape(along.shape).astype(np.float32)
+    level: Floats = np.interp(along.ravel(), place, lip @ down).astype(np.float32)
+    return level.reshape(along.shape)
 
 
 def _drawn(

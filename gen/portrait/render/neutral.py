@@ -25,6 +25,7 @@ from affetto.gen.portrait.render.portrait import (
 )
 from affetto.gen.portrait.render.raster import fill_map
 from affetto.gen.portrait.render.shading import (
+    NO_MAP,
     FaceLight,
     chart,
     closed,
@@ -100,7 +101,7 @@ def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, 
     )
     share = float(np.clip(share, 0, 1))
     basis = load_basis()
-    deltas = fitted.scale * basis.deltas @ fitted.rotation.T  # (52, 468, 3)
+    deltas = (fitted.scale * basis.deltas @ fitted.rotation.T).astype(np.float32)  # (52, 468, 3)
     shapes = share * _expressed(fitted.coefficients)
     shapes += share * (_rested(points, shapes, deltas) - shapes)
     lifted = shapes[LIFTING]
@@ -182,7 +183,7 @@ def _reshaped(
 
     target = shut((points - np.tensordot(shapes, deltas, axes=1)).astype(np.float32))
     sheet = backward_map(points, target, len(picture), triangles)
-    result = cv2.remap(picture, sheet, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    result = cv2.remap(picture, sheet, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(result, dtype=np.uint8), target
 
 
@@ -273,7 +274,7 @@ def _lay_on(picture: Picture, log_ratio: Floats, points: Floats) -> None:
 
     flat = np.ascontiguousarray(points[:, :2])
     sheet = chart().drawn_at(flat, (len(picture), len(picture)))
-    drawn = cv2.remap(log_ratio, sheet, None, cv2.INTER_LINEAR)
+    drawn = cv2.remap(log_ratio, sheet, NO_MAP, cv2.INTER_LINEAR)
     multiply_light(picture, np.asarray(drawn, dtype=np.float32))
 
 

@@ -28,6 +28,7 @@ from affetto.recognizers.face.arkit import load_basis
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
+NO_MAP = np.zeros(0, dtype=np.float32)  # the map is one array of x and y
 RELIEF = Path(__file__).parent / "relief.safetensors"
 NORMAL_STEP = 1 / 96  # of the 8-bit normals
 FINER = 3  # wrinkles' chart pixels in one of the normals'
@@ -113,7 +114,7 @@ class Chart:
         sheet = np.full((self.size[1], self.size[0], 2), -1e4, dtype=np.float32)
         flat = np.ascontiguousarray(points[:, :2], dtype=np.float32)
         fill_map(self.places, flat, whole(self.triangles, self.places, flat), sheet)
-        return np.asarray(cv2.remap(picture, sheet, None, cv2.INTER_LINEAR), dtype=np.uint8)
+        return np.asarray(cv2.remap(picture, sheet, NO_MAP, cv2.INTER_LINEAR), dtype=np.uint8)
 
     def _weight(self) -> Floats:
         """(H, W) how far the ratio counts: fading to the hairline, little on lips."""
@@ -214,11 +215,12 @@ class FaceLight:
         scale = np.asarray([shape[1] / width, shape[0] / height])
         places = np.ascontiguousarray((flat - low + 0.5) * scale - 0.5, dtype=np.float32)
         sheet = self.chart.drawn_at(places, shape)
-        log_ratio = cv2.remap(self.log_ratio(coefficients), sheet, None, cv2.INTER_LINEAR)
+        drawn = cv2.remap(self.log_ratio(coefficients), sheet, NO_MAP, cv2.INTER_LINEAR)
+        log_ratio = np.asarray(drawn, dtype=np.float32)
         if step > 1:
-            log_ratio = cv2.resize(log_ratio, (width, height), interpolation=cv2.INTER_LINEAR)
+            log_ratio = np.asarray(cv2.resize(log_ratio, (width, height)), dtype=np.float32)
         rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
-        return np.asarray(log_ratio, dtype=np.float32), rows, columns
+        return log_ratio, rows, columns
 
     def _shaded(self, normals: Floats) -> Floats:
         """(...) light on normals (..., 3), above 0."""
@@ -252,7 +254,7 @@ class ShadingMaps:
         return frame
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def multiply_light(part: Picture, log_ratio: Floats) -> None:
     """Multiply linear light by exp(log_ratio) (H, W); highlights bend, shadows on skin are warm.
 

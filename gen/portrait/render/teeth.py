@@ -16,7 +16,7 @@ from affetto.blendshapes import BLENDSHAPES
 from affetto.clip import Picture
 from affetto.gen.portrait.render.portrait import INNER_LOWER, INNER_UPPER, Portrait
 from affetto.gen.portrait.render.raster import fill_map
-from affetto.gen.portrait.render.shading import EYES, RELIEF, facing, in_units
+from affetto.gen.portrait.render.shading import EYES, NO_MAP, RELIEF, facing, in_units
 from affetto.recognizers.face.arkit import load_basis
 
 Floats = NDArray[np.float32]
@@ -112,7 +112,7 @@ def _shipped() -> tuple[dict[str, Bytes], dict[str, Floats]]:
     sprites = {}
     for name in ("teeth_upper", "teeth_lower", "tongue"):
         read = cv2.imread(str(folder / f"{name}.png"), cv2.IMREAD_UNCHANGED)
-        sprites[name] = np.asarray(read[..., [2, 1, 0, 3]], dtype=np.uint8)
+        sprites[name] = np.asarray(read, dtype=np.uint8)[..., [2, 1, 0, 3]]
     tables = load_file(RELIEF)
     return sprites, {n: t for n, t in tables.items() if "." in n or n == "jaw"}
 
@@ -143,27 +143,27 @@ def _posed(sprite: Bytes, frame: Floats, depth: Floats, turn: Floats, at: Floats
     fill_map(np.ascontiguousarray(places - corner), sources, facing(triangles, places), sheet)
     # Averaged to the portrait's pixels before it is read, so that fine teeth do not shimmer.
     shrink = (right - left) * float(np.linalg.norm(turn[:, 0])) / width
-    clear = sprite.astype(np.float32)
+    clear: Floats = sprite.astype(np.float32)
     clear[..., :3] *= clear[..., 3:] / 255
     if shrink < 1:
-        clear = cv2.GaussianBlur(clear, (0, 0), 0.42 / shrink)
-    picture = cv2.remap(clear, sheet, None, cv2.INTER_LINEAR)
+        clear = np.asarray(cv2.GaussianBlur(clear, (0, 0), 0.42 / shrink), dtype=np.float32)
+    picture = cv2.remap(clear, sheet, NO_MAP, cv2.INTER_LINEAR)
     return Layer(np.round(picture).astype(np.uint8), corner.astype(np.float32))
 
 
 def _coloured(layer: Layer, light: Floats, sigma: float) -> Layer:
     import cv2
 
-    picture = layer.picture.astype(np.float32)
+    picture: Floats = layer.picture.astype(np.float32)
     picture[..., :3] *= light
     if sigma > 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), dtype=np.float32)
     return Layer(np.clip(np.round(picture), 0, 255).astype(np.uint8), layer.corner)
 
 
 def _teeth_white(portrait: Portrait) -> Floats:
     """(3,) in [0, 1] the colour of teeth in full light: from the eye's white and the skin."""
-    picture = portrait.neutral.astype(np.float32) / 255
+    picture = (portrait.neutral.astype(np.float32) / 255).astype(np.float32)
     points = portrait.points[:, :2]
     cheeks = np.concatenate([_patch(picture, points[n]) for n in (50, 280, 205, 425, 117, 346)])
     skin = np.median(cheeks, axis=0)
@@ -183,8 +183,9 @@ def _teeth_white(portrait: Portrait) -> Floats:
 
 
 def _patch(picture: Floats, place: Floats) -> Floats:
-    x, y = np.clip(np.round(place).astype(int), 2, len(picture) - 3)
-    return picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3)
+    x, y = np.clip(np.round(place).astype(int), 2, len(picture) - 3).tolist()
+    part: Floats = picture[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3)
+    return part
 
 
 def _inside(picture: Floats, loop: Floats) -> Floats:
@@ -192,7 +193,8 @@ def _inside(picture: Floats, loop: Floats) -> Floats:
 
     drawn = np.zeros(picture.shape[:2], np.uint8)
     cv2.fillPoly(drawn, [np.round(loop).astype(np.int32)], 1)
-    return picture[cv2.erode(drawn, np.ones((3, 3), np.uint8)) > 0]
+    part: Floats = picture[np.asarray(cv2.erode(drawn, np.ones((3, 3), np.uint8))) > 0]
+    return part
 
 
 def _softness(portrait: Portrait) -> float:

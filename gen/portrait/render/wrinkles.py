@@ -183,7 +183,8 @@ def relief(places: Floats, landmarks: Floats) -> tuple[Floats, Floats]:
     for wrinkle in WRINKLES:
         for side in (1.0, -1.0) if wrinkle.twosided else (1.0,):
             # The other side is the mirror image; the middle of the basis head is x = 0.
-            drawn = [_valley(line, strayed * [side, 1.0], landmarks) for line in wrinkle.lines]
+            seen = (strayed * np.asarray([side, 1.0])).astype(np.float32)
+            drawn = [_valley(line, seen, landmarks) for line in wrinkle.lines]
             heights.append(np.sum([d[0] for d in drawn], axis=0))
             darks.append(np.min([d[1] for d in drawn], axis=0))
     return np.stack(heights).astype(np.float32), np.stack(darks).astype(np.float32)
@@ -229,7 +230,7 @@ def _from_way(places: Floats, way: Floats) -> tuple[Floats, Floats]:
         side = np.where(step[0] * away[:, 1] - step[1] * away[:, 0] > 0, -1.0, 1.0)
         signed[nearer] = (side * distance)[nearer]
         share[nearer] = ((before + foot * length) / starts[-1])[nearer]
-    return signed, share
+    return signed.astype(np.float32), share.astype(np.float32)
 
 
 def _waves(places: Floats) -> Floats:
