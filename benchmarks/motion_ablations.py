@@ -73,8 +73,8 @@ def main() -> None:
     parser.add_argument("--heard", default="runs/motion/heard")
     parser.add_argument("--out", default="runs/motion/ablations")
     parser.add_argument("--weights", default="motion")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--speeches", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--speeches", type=int, default=4)
     words = parser.parse_args()
     torch.set_num_threads(1)
     bank = load_bank()
@@ -88,11 +88,8 @@ def main() -> None:
         "shipped, speech 2, emotion 1.5": Maker(shipped, Guidance(2.0, 1.5)),
         "shipped, emotion 0 (base alone)": Maker(shipped, Guidance(1.0, 0.0)),
     }
-    for name, recipe in variants(data, words.weights, words.steps).items():
-        folder = Path(words.out) / name.replace(" ", "_")
-        if not (folder / "weights").is_dir():
-            fit(replace(recipe, out=str(folder)), read_lessons(data))
-        makers[f"short branch: {name}"] = Maker(load_denoiser(folder / "weights"))
+    for name, folder in short_branches(data, words.weights, words.steps, Path(words.out)).items():
+        makers[f"short branch: {name}"] = Maker(load_denoiser(folder))
     rows = {name: measure(maker, test, bank, probe) for name, maker in makers.items()}
     write_result(
         "motion_ablations",
@@ -100,6 +97,17 @@ def main() -> None:
         command="python benchmarks/motion_ablations.py --data ../shared/data",
         packages=("torch", "numpy", "scikit-learn", "diffusers"),
     )
+
+
+def short_branches(data: MotionData, base: str, steps: int, out: Path) -> dict[str, Path]:
+    """Train the variants that are not there yet; where their weights are."""
+    found = {}
+    for name, recipe in variants(data, base, steps).items():
+        folder = out / name.replace(" ", "_")
+        if not (folder / "weights").is_dir():
+            fit(replace(recipe, out=str(folder)), read_lessons(data))
+        found[name] = folder / "weights"
+    return found
 
 
 def speeches(data: MotionData, count: int) -> tuple[list[Speech], list[Speech]]:

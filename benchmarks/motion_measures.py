@@ -70,8 +70,12 @@ def closed_rate(motion: Motion, phones: SpokenPhones) -> tuple[float, int]:
 
 
 def features(motion: Motion) -> NDArray[np.float64]:
-    """What the probe reads: mean and spread over time of all that is not lips or jaw, and corners."""
-    seen = np.concatenate([motion.values[:, SPEECH_FREE], motion.values[:, _CORNERS]], axis=1)
+    """What the probe reads: the mean over time of all that is not lips or jaw, and mouth corners."""
+    seen: NDArray[np.float64] = motion.values[:, [*SPEECH_FREE, *_CORNERS]].mean(axis=0)
+    return seen
+
+
+_CORNERS]], axis=1)
     stacked: NDArray[np.float64] = np.concatenate([seen.mean(axis=0), seen.std(axis=0)])
     return stacked
 

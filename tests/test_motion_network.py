@@ -303,3 +303,11 @@ def test_values_stay_in_range() -> None:
     assert isinstance(made, Motion)
     assert made.channel("jawOpen").min() >= 0.0
     assert np.abs(made.values[:, PLACE["headYaw"]]).max() <= 45.0
+
+
+def test_windows_join_without_a_jump_where_the_face_is_slow() -> None:
+    conditions, net, bank = _speech(192), _net(), _bank()
+    windows = generate(conditions, _track(), net=net, bank=bank, num_frames=192, seed=0)
+    rows = np.concatenate([one.values for one in windows])
+    steps = np.abs(np.diff(rows[:, members("angles", "gaze")], axis=0)).mean(axis=1)
+    assert steps[[63, 127]].max() < 3 * np.median(steps)

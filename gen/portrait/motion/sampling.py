@@ -28,10 +28,18 @@ from affetto.gen.portrait.motion.network import (
     MotionDenoiser,
     Window,
 )
+from affetto.gen.portrait.motion.scaling import members
 from affetto.motion import CHANNELS, FPS, Motion
 from affetto.motion_file import rounded
 
 Rows = NDArray[np.float32]
+
+# What is slow in a face is smoothed, by 60 ms; lips and jaw never are. The filter needs nothing
+# but its own last two frames, so that windows join as if there were no seam.
+SLOW = members("brow", "cheeks", "eyes", "angles", "places", "gaze", "lids")
+POLE = 0.43
+LAG_FRAMES = 2 * POLE / (1 - POLE)  # of the filter
+EASE_FRAMES = 8.0  # in which a window's own course takes over from the course before it
 
 
 def generate(
@@ -174,8 +182,23 @@ def sample_window(
         noisy = torch.cat([known[None], drawn], dim=1)
         clean = guided(noisy, level)[:, PREFIX:]
         drawn = steps.step(number, drawn, velocity(drawn, clean, level))
-    values = net.scaling.unscaled(drawn[0])[window.present[0, PREFIX:]]
-    return rounded(Motion(values.numpy(), FPS))
+    there = window.present[0, PREFIX:]
+    scaled = drawn[0][there]
+    scaled[:, SLOW] = _smoothed(scaled[:, SLOW], None if before is None else known[:, SLOW])
+    return rounded(Motion(net.scaling.unscaled(scaled).numpy(), FPS))
+
+
+def _smoothed(values: Tensor, before: Tensor | None) -> Tensor:
+    """(F, c) after a critically damped filter that goes on from the frames before."""
+    last, older = (values[0], values[0]) if before is None else (before[-1], before[-2])
+    onward = last + (1 + LAG_FRAMES) * (last - older)
+    fading = torch.exp(-torch.arange(len(values)) / EASE_FRAMES)[:, None]
+    values = values + fading * (onward - values[0])
+    rows = []
+    for row in values:
+        last, older = (1 - POLE) ** 2 * row + 2 * POLE * last - POLE**2 * older, last
+        rows.append(last)
+    return torch.stack(rows)
 
 
 def window_noise(seed: int, number: int) -> Tensor:
