@@ -75,11 +75,6 @@ def features(motion: Motion) -> NDArray[np.float64]:
     return seen
 
 
-_CORNERS]], axis=1)
-    stacked: NDArray[np.float64] = np.concatenate([seen.mean(axis=0), seen.std(axis=0)])
-    return stacked
-
-
 _CORNERS = [
     place
     for place, name in enumerate(CHANNELS)
