@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from affetto.apps.recognize_job import Recognition
     from affetto.apps.score import Result as Scored
     from affetto.apps.soundtrack_job import Result
+    from affetto.apps.talk_job import Result as Talked
 
 
 def recognize(media: str | Path, **options: Any) -> "Recognition":  # noqa: ANN401
@@ -64,3 +65,27 @@ def soundtrack(video: str | Path, *, out: str | Path, **options: Any) -> "Result
     from affetto.apps.soundtrack_job import Job
 
     return run(Job(video=Path(video), out=Path(out), **options))
+
+
+def talk(
+    portrait: str | Path,
+    speech: str | Path,
+    *,
+    out: str | Path,
+    **options: Any,  # noqa: ANN401
+) -> "Talked":
+    """Make a photo talk with an emotion; all files appear in `out`.
+
+    Args:
+        portrait: a photo or painting of a face.
+        speech: what is said.
+        out: folder for the results.
+        options: fields of `affetto.apps.talk_job.Job`, such as emotion="0=calm; 3=happy", seed=3.
+
+    Raises:
+        EngineError: see `affetto.errors`.
+    """
+    from affetto.apps.talk import run
+    from affetto.apps.talk_job import Job
+
+    return run(Job(Path(portrait), Path(speech), Path(out), **options))

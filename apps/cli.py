@@ -24,6 +24,9 @@ app = typer.Typer(
 )
 
 
+CANCELLED = (
+    "affetto: cancelled; nothing half-written is left (talk goes on from there when run again)"
+)
 REQUESTS = (
     "happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', '0=calm; 12=excited:0.9', a CSV/JSON file, "
     "'bitter-sweet, hopeful at the end', or like:FILE (a saved track, film, sound, picture, text)."
@@ -42,7 +45,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as stop:
         if stop.code == EXIT_CANCELLED:  # typer's answer to Ctrl-C
-            print("affetto: cancelled; nothing half-written is left", file=sys.stderr)
+            print(CANCELLED, file=sys.stderr)
         raise
     except MemoryError:
         print(

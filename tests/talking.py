@@ -131,7 +131,7 @@ if __name__ == "__main__":
     from affetto.apps.talk import run
     from affetto.apps.talk_job import Job
 
-    stand_in(setattr, nets=True)
+    stand_in(setattr, nets=False)
     Painter.pause_s = 0.02 if len(sys.argv) > 4 else 0.0
     out, portrait, speech = map(Path, sys.argv[1:4])
     run(Job(portrait, speech, out, emotion="0=happy; 3=sad", seed=4, size=160))
