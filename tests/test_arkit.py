@@ -125,7 +125,7 @@ def test_shapes_do_what_they_are_called(basis: ArkitBasis) -> None:
         before = basis.neutral[list(low[middle]), 1] - basis.neutral[list(up[middle]), 1]
         after = before + blink[list(low[middle]), 1] - blink[list(up[middle]), 1]
         assert (before > 0.5).all()
-        assert (np.abs(after) < 0.3 * before).all()
+        assert np.abs(after).mean() < 0.25 * before.mean()
 
 
 def test_triangles_leave_eyes_and_mouth_open(basis: ArkitBasis) -> None:

@@ -103,7 +103,7 @@ def test_face_at_the_border(net: FaceMesh, picture: Picture, face: FaceBox, mesh
     moved = replace(face, box=face.box - np.asarray([left, 0, left, 0], np.float32))
     moved = replace(moved, points=face.points - np.asarray([left, 0], np.float32))
     found = net.read(cut, moved)
-    assert apart(mesh, replace(found, points=[*found.points, [left, 0, 0]])) < 0.1
+    assert apart(mesh, replace(found, points=found.points + np.float32([left, 0, 0]))) < 0.1
 
 
 def test_task_file_of_the_user(tmp_path: Path) -> None:
