@@ -6,31 +6,35 @@ sure. The aligner may put silence between sounds.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affetto.conditioning.arpabet import to_arpabet
 
+if TYPE_CHECKING:
+    import pocketsphinx
+
 RATE_HZ = 16000
 FRAME_S = 0.01
 EARLY_S = 0.01  # the aligner says it by so much too early (benchmarks/phones.py)
 # Beams from narrow to wide: the first is fast, the others find what it loses.
-BEAMS = ({}, {"beam": 1e-200, "wbeam": 1e-150, "pbeam": 1e-200})
+BEAMS: tuple[dict[str, float], ...] = ({}, {"beam": 1e-200, "wbeam": 1e-150, "pbeam": 1e-200})
 LOUDEST, QUIETEST = 0.7, 1e-3  # peak that a sound is brought to; softer ones stay softer
 Sound = NDArray[np.float32]
 Span = tuple[str, float, float]
 
 
 class Aligner:
-    """One decoder, used again and again; loading takes a tenth of a second."""
+    """An aligner for one speech.
+
+    What it hears leaves a trace in it, so a speech's times are the same again only from a new one.
+    """
 
     def __init__(self) -> None:
-        from pocketsphinx import Decoder
-
-        self._decoders: list[Any] = [Decoder(lm=None, loglevel="FATAL", **beam) for beam in BEAMS]
-        self._known: set[str] = set()
+        self._decoders = [_decoder(**BEAMS[0])]
+        self._words: dict[str, str] = {}
 
     def words(self, wav: Sound, words: Sequence[str]) -> list[Span] | None:
         """ARPABET phones of words that the aligner knows: (name, start, end) in seconds.
@@ -68,8 +72,12 @@ class Aligner:
         return None if found is None else [(start, end) for _, start, end in found]
 
     def _segments(self, wav: Sound, words: Sequence[str]) -> list[Span] | None:
-        for decoder in self._decoders:
-            found = _aligned(decoder, wav, words)
+        for number, beam in enumerate(BEAMS):
+            if number == len(self._decoders):
+                self._decoders.append(_decoder(**beam))
+                for word, pronunciation in self._words.items():
+                    self._decoders[-1].add_word(word, pronunciation, update=True)
+            found = _aligned(self._decoders[number], wav, words)
             if found is not None:
                 return found
         return None
@@ -83,17 +91,25 @@ class Aligner:
         self._learn(word, " ".join(to_arpabet(symbol) for symbol in symbols))
 
     def _learn(self, word: str, pronunciation: str) -> None:
-        if word not in self._known:
+        if word not in self._words:
+            self._words[word] = pronunciation
             for decoder in self._decoders:
                 decoder.add_word(word, pronunciation, update=True)
-            self._known.add(word)
+
+
+def _decoder(**beam: float) -> "pocketsphinx.Decoder":
+    from pocketsphinx import Decoder
+
+    return Decoder(lm=None, cmn="batch", loglevel="FATAL", **beam)
 
 
 def _as_word(name: str) -> str:
     return "sound-" + name.lower().replace(" ", "-")
 
 
-def _aligned(decoder: Any, wav: Sound, words: Sequence[str]) -> list[Span] | None:
+def _aligned(
+    decoder: "pocketsphinx.Decoder", wav: Sound, words: Sequence[str]
+) -> list[Span] | None:
     """Words as said (with the number of their variant) and when; silences are left out."""
     raw = (wav * (LOUDEST / max(float(np.abs(wav).max(initial=0.0)), QUIETEST)) * 32767).astype(
         "<i2"

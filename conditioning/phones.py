@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from affetto.conditioning.alignment import Aligner
 from affetto.conditioning.arpabet import to_ipa
 from affetto.conditioning.visemes import VISEMES, is_closed, is_sound, visemes_of
 from affetto.errors import BadInput
+
+if TYPE_CHECKING:
+    import hama
 
 __all__ = [
     "VISEMES", "SpokenPhone", "SpokenPhones", "align_text", "hear_phones", "phone_posteriors",
@@ -70,8 +73,9 @@ def hear_phones(wav: Sound, *, posteriors: Posteriors | None = None) -> SpokenPh
     """
     heard = _emissions(phone_posteriors(wav) if posteriors is None else posteriors)
     placed: list[SpokenPhone] = []
+    aligner = Aligner()
     for part in _stretches(heard):
-        placed += _placed(wav, part)
+        placed += _placed(wav, part, aligner)
     return tuple(placed)
 
 
@@ -93,7 +97,7 @@ def align_text(wav: Sound, text: str, *, posteriors: Posteriors | None = None) -
     words = [word.replace("\u2019", "'") for word in _WORD.findall(text.lower())]
     if not words or not heard or any(letter.isdigit() for letter in text):
         return heard
-    aligner = _aligner()
+    aligner = Aligner()
     for word in words:
         if not aligner.knows(word):
             aligner.learn(word, _read_out(word))
@@ -149,7 +153,7 @@ def _posteriors(wav: Sound) -> Posteriors:
 
 
 @lru_cache(maxsize=1)
-def _model() -> Any:
+def _model() -> "hama.ASRModel":
     import hama
 
     return hama.ASRModel()
@@ -200,32 +204,27 @@ def _longest_gap(part: list[SpokenPhone]) -> int:
     return int(np.argmax(gaps[first:last])) + first + 1
 
 
-def _placed(wav: Sound, part: list[SpokenPhone]) -> list[SpokenPhone]:
+def _placed(wav: Sound, part: list[SpokenPhone], aligner: Aligner) -> list[SpokenPhone]:
     """The same sounds where the aligner finds them; as they were where it is lost."""
     first = max(0.0, part[0].start_s - AROUND_S)
     last = part[-1].end_s + AROUND_S
     sound = wav[round(first * RATE_HZ) : round(last * RATE_HZ)]
-    spans = _aligner().phones(sound, [phone.symbol for phone in part])
+    spans = aligner.phones(sound, [phone.symbol for phone in part])
     if spans is None and len(part) < 2 * FEWEST:
         return part
     if spans is None:
         cut = _longest_gap(part)
-        return _placed(wav, part[:cut]) + _placed(wav, part[cut:])
+        return _placed(wav, part[:cut], aligner) + _placed(wav, part[cut:], aligner)
     placed = []
     for phone, (start, end) in zip(part, spans, strict=True):
         if abs(first + start - phone.start_s) > FURTHEST_S:
             return part
-        placed.append(phone._replace(start_s=first + start, end_s=first + end))
+        placed.append(phone._replace(start_s=float(first + start), end_s=float(first + end)))
     return placed
 
 
 @lru_cache(maxsize=1)
-def _aligner() -> Aligner:
-    return Aligner()
-
-
-@lru_cache(maxsize=1)
-def _reader() -> Any:
+def _reader() -> "hama.G2PModel":
     import hama
 
     return hama.G2PModel()

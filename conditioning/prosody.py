@@ -4,10 +4,13 @@ Pitch by SwiftF0 (Nieradzik 2025, MIT), read at its own 62.5 Hz and brought to t
 """
 
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import swift_f0
 
 RATE_HZ = 16000
 FRAME = 320  # samples of a step
@@ -80,7 +83,7 @@ def _amplitude(wav: Sound) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=1)
-def _detector() -> Any:
+def _detector() -> "swift_f0.SwiftF0":
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1, spin=False)

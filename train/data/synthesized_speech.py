@@ -79,7 +79,7 @@ def synthesize(
         wav, rate = soundfile.read(path, dtype="float32")
     if rate != RATE_HZ:
         wav = soxr.resample(wav, rate, RATE_HZ)
-    return Synthesized(key, voice, text, wav.astype(np.float32), _phones(said.stdout))
+    return Synthesized(key, voice, text, wav.astype(np.float32), voiced_phones(said.stdout))
 
 
 def spoken_texts(*, seed: int, voices: tuple[str, ...], num_each: int) -> Iterator[Synthesized]:
@@ -118,8 +118,8 @@ def dictionary_words() -> list[str]:
     return [word for word in found if _WORD.fullmatch(word)]
 
 
-def _phones(table: str) -> SpokenPhones:
-    """From flite's list of "name:end"."""
+def voiced_phones(table: str) -> SpokenPhones:
+    """Sounds and times from flite's list of "name:end"; pauses are left out."""
     phones, start = [], 0.0
     for entry in table.split():
         name, _, ends = entry.rpartition(":")

@@ -2,7 +2,8 @@
 
 Nods go with accents (Hadar et al. 1983; Munhall et al. 2004: head motion follows F0 and loudness),
 brow raises with pitch accents (Cave et al. 1996). Sway is Gaussian with power falling beyond a
-third of a hertz.
+third of a hertz. Sizes are near those of real talking clips (within 4 s: pitch 2.8, yaw 2.3, roll
+1.8 degrees), a little less, and kept inside what a warped photo bears.
 """
 
 from typing import NamedTuple
@@ -14,9 +15,9 @@ from scipy.signal import find_peaks, lfilter
 Floats = NDArray[np.float64]
 
 # Standard deviations: pitch, yaw, roll in degrees; right, up, forward in eye-corner distances.
-SWAY = np.array([1.3, 1.9, 1.1, 0.018, 0.010, 0.015])
-SWAY_HZ = 0.22  # of the two poles that smooth it
-NOD_DEG = 1.5
+SWAY = np.array([1.9, 2.4, 1.5, 0.030, 0.018, 0.026])
+SWAY_HZ = 0.30  # of the two poles that smooth it
+NOD_DEG = 2.4
 NOD_S = 0.12  # of a nod's half width
 APART_S = 0.28  # from one accent to the next
 RAISE_S = 0.16

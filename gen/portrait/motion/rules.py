@@ -25,11 +25,12 @@ from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
 
 Floats = NDArray[np.float64]
 
-QUIET_EFFORT, LOUD_EFFORT = 0.65, 1.1  # of the mouth's opening, soft and loud
+QUIET_EFFORT, LOUD_EFFORT = 0.7, 1.2  # of the mouth's opening, soft and loud
 EMOTION_S = 0.18  # an expression's onset and offset
 SPEAKING_S = 0.15
 # While speaking, what an emotion asks of the mouth gives way: of the opening, of its shape.
 OPENING_KEPT, SHAPE_KEPT = 0.25, 0.75
+FURTHEST = np.array([7.0, 9.0, 6.0, 0.12, 0.08, 0.12])  # that the head moves by itself
 _OPENING = [PLACE[name] for name in (
     "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft",
     "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthRollLower",
@@ -128,7 +129,7 @@ def _live(
     pose = [PLACE[name] for name in POSE]
     moved = sway(len(times_s), FPS, rng=draws[0])
     moved[:, :3] += nods(found, times_s, rng=draws[1])
-    values[:, pose] += liveliness * moved
+    values[:, pose] += FURTHEST * np.tanh(liveliness * moved / FURTHEST)
     up = liveliness * raises(found, times_s, rng=draws[1])
     for name, share in (("browInnerUp", 1.0), ("browOuterUpLeft", 0.8), ("browOuterUpRight", 0.8)):
         values[:, PLACE[name]] += share * up
