@@ -12,9 +12,9 @@ from affetto.gen.portrait.render.plate import cut_out, inpaint_plate
 from affetto.gen.portrait.render.portrait import (
     INNER_LOWER,
     INNER_UPPER,
-    OUTER_CORNERS,
     OVAL,
     Portrait,
+    eye_distance,
     resized,
 )
 from affetto.gen.portrait.render.topology import (
@@ -27,7 +27,7 @@ from affetto.gen.portrait.render.topology import (
 from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit, load_basis
 from affetto.recognizers.face.blaze import FaceBox
 from affetto.recognizers.face.detector import FaceDetector
-from affetto.recognizers.face.mesh import FaceMesh, Mesh
+from affetto.recognizers.face.mesh import FaceMesh
 
 Floats = NDArray[np.float32]
 
@@ -70,6 +70,7 @@ def analyse(
     points = layered(sealed(neutral, points))
     oval = mesh.points[list(OVAL), :2]
     matte = cut_out(work, oval)
+    lip_gap, lid_apertures = _apertures(mesh.points)
     return Portrait(
         photo=picture,
         box=box,
@@ -82,8 +83,10 @@ def analyse(
         deltas_px=deltas_in_pixels(basis, fitted, points),
         matte=matte,
         plate=inpaint_plate(work, matte),
+        lip_gap=lip_gap,
+        lid_apertures=lid_apertures,
+        irises=_irises(mesh.points),
         notices=tuple(notices),
-        **_measured(mesh),
     )
 
 
@@ -124,19 +127,18 @@ def _moved(face: FaceBox, left: int, top: int, scale: float) -> FaceBox:
     return FaceBox(box.astype(np.float32), (face.points - corner) * scale, face.score)
 
 
-def _measured(mesh: Mesh) -> dict[str, float | Floats]:
-    """Lip gap and lid apertures in eye-corner distances, irises in pixels."""
-    points = mesh.points
-    unit = float(np.linalg.norm(points[OUTER_CORNERS[1]] - points[OUTER_CORNERS[0]]))
-    middle = len(INNER_UPPER) // 2
+def _apertures(points: Floats) -> tuple[float, Floats]:
+    """The gap of the lips and those of the lids (2,), in eye-corner distances."""
+    unit, middle = eye_distance(points), len(INNER_UPPER) // 2
     gap = np.linalg.norm(points[INNER_LOWER[middle]] - points[INNER_UPPER[middle]])
     lids = [np.linalg.norm(points[low] - points[up]) for up, low in LIDS]
-    irises = []
+    return float(gap) / unit, np.asarray(lids, dtype=np.float32) / np.float32(unit)
+
+
+def _irises(points: Floats) -> Floats:
+    """(2, 3) centre and radius of both irises in pixels."""
+    found = []
     for first in IRIS_CENTRES:
         centre, ring = points[first, :2], points[first + 1 : first + 5, :2]
-        irises.append([*centre, np.linalg.norm(ring - centre, axis=1).mean()])
-    return {
-        "lip_gap": float(gap) / unit,
-        "lid_apertures": np.asarray(lids, dtype=np.float32) / unit,
-        "irises": np.asarray(irises, dtype=np.float32),
-    }
+        found.append([*centre, np.linalg.norm(ring - centre, axis=1).mean()])
+    return np.asarray(found, dtype=np.float32)

@@ -18,7 +18,7 @@ CORNER_FADE_PX = 3.0
 LASH, CREASE, GAZE_X, GAZE_Y, IRIS_X, IRIS_Y, IRIS_RADIUS, SHUT, SHADE, FIRST, LAST = range(11)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _read(texture: Floats, x: float, y: float, colour: Floats) -> None:
     """Linear reading of a doubled texture at picture coordinates of its box."""
     height, width = texture.shape[0], texture.shape[1]
@@ -32,12 +32,12 @@ def _read(texture: Floats, x: float, y: float, colour: Floats) -> None:
         colour[c] = top * (1 - fy) + low * fy
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _ramp(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def paint_eye(
     frame: Bytes,
     window: NDArray[np.int32],

@@ -135,7 +135,7 @@ class EyePainter:
         down = self.warp.down
         across = np.asarray([down[1], -down[0]])
         moved = reach * (np.sin(np.deg2rad(yaw)) * across - np.sin(np.deg2rad(pitch)) * down)
-        return moved.astype(np.float32)
+        return np.asarray(moved, dtype=np.float32)
 
     def paint(self, frame: Bytes, shaped: Floats, row: Floats, shut: Floats) -> None:
         """Paint both eyes into a frame (S, S, 3) in place."""
@@ -233,9 +233,9 @@ class EyePainter:
             weights = known * light**4  # brows and creases count little
             total = weights.sum(axis=0)
             sums = (box * weights[..., None]).sum(axis=0)
-            size = {"ksize": (0, 0), "sigmaX": 0.05 * unit, "sigmaY": 0.05 * unit}
-            sums = cv2.GaussianBlur(sums[None], **size)[0]
-            total = cv2.GaussianBlur(total[None], **size).reshape(-1)
+            wide = 0.05 * unit
+            sums = np.asarray(cv2.GaussianBlur(sums[None], (0, 0), wide))[0]
+            total = np.asarray(cv2.GaussianBlur(total[None], (0, 0), wide)).reshape(-1)
             tones.append(sums / np.maximum(total, 1e-6)[:, None])
         tone = LID_TONE * (tones[0] + tones[1]) / 2  # (N, 3)
         fine = light * 255 - cv2.GaussianBlur(light * 255, (0, 0), 1.5)
@@ -245,7 +245,7 @@ class EyePainter:
         across = np.clip((columns - line[0]) / max(1, line[-1]), 0, 1)
         bulge = 1 + 0.05 * np.sin(np.pi * across)
         bare = tone[None] * bulge[..., None] + noise[..., None]
-        return np.clip(np.round(bare), 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(np.round(bare), 0, 255), dtype=np.uint8)
 
 
 def _white(box: Bytes, sclera: NDArray[np.bool_]) -> NDArray[np.bool_]:

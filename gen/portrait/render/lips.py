@@ -62,7 +62,8 @@ class LipGap:
         ramp = np.clip((asked - SHUT) / (OPEN - SHUT), 0, 1)
         smooth = ramp * ramp * (3 - 2 * ramp)
         gap: Floats = (np.maximum(asked, 0) * smooth * self.unit).astype(np.float32)
-        return np.minimum(gap, gap.max() * self.oval)
+        gap = np.minimum(gap, gap.max() * self.oval)
+        return gap
 
     def hold(self, points: Floats, row: Floats) -> None:
         """Move points (M, 3) so that the inner lips are as far apart as asked."""

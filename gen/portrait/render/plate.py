@@ -23,6 +23,7 @@ INPAINT_RADIUS = 4
 LIKELY_HAIR = (1.3, 1.35)  # half-axes of what is probably head, in half face widths and heights
 MAYBE_HAIR = (2.0, 2.0)  # of what might be
 SKULL = (0.9, 1.12)  # of what is, hair or none
+SPECKLE = 0.005  # of the side: half of the least hole in the layer
 LOOSE = 1  # opacity that says: perhaps hair
 STRAND = 0.012  # of the side: half of the least width that is no strand of hair
 LOOSE_HAIR = 0.04  # of the side: how far out loose hair is looked for
@@ -48,16 +49,16 @@ def cut_out(picture: Picture, oval: Floats) -> Bytes:
 
     side = len(picture)
     scale = SEED_SIDE / side
-    small = cv2.resize(picture, (SEED_SIDE, SEED_SIDE), interpolation=cv2.INTER_AREA)
-    small = np.round(255 * (small / 255) ** DARK_CONTRAST).astype(np.uint8)
+    shrunk = cv2.resize(picture, (SEED_SIDE, SEED_SIDE), interpolation=cv2.INTER_AREA)
+    small: Picture = np.round(255 * (shrunk / 255) ** DARK_CONTRAST).astype(np.uint8)
     seeds = _seeds(oval * scale)
     models = np.zeros((2, 1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(small, seeds, None, models[0], models[1], ROUNDS, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(small, seeds, (0, 0, 1, 1), models[0], models[1], ROUNDS, cv2.GC_INIT_WITH_MASK)
     person = np.isin(seeds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     person = _with_hair(_whole(person, oval * scale), small, oval * scale)
-    rough = cv2.resize(person * 255, (side, side), interpolation=cv2.INTER_LINEAR)
-    rough = np.where(rough > 127, 1.0, 0.0).astype(np.float32)
+    large = cv2.resize(person * 255, (side, side), interpolation=cv2.INTER_LINEAR)
+    rough: Floats = (np.asarray(large) > 127).astype(np.float32)
     matte = _guided(picture, rough, max(2, round(GUIDE_RADIUS * side)))
     matte = np.clip((matte - 0.08) / 0.8, 0, 1)
     # Far inside and far outside the rough cut nothing may be translucent.
@@ -110,10 +111,15 @@ def foreground(picture: Picture, matte: Bytes, plate: Picture) -> Bytes:
     Returns:
         (S, S, 4) uint8; laid over the plate it is the picture to within rounding.
     """
+    import cv2
+
     photo, behind = picture.astype(np.float32), plate.astype(np.float32)
     darker = (behind - photo) / np.maximum(behind, 1)
     lighter = (photo - behind) / np.maximum(255 - behind, 1)
     needed = np.maximum(darker, lighter).max(axis=-1)
+    # Of hair that the matte missed no speckles may stay behind.
+    grain = 2 * max(1, round(SPECKLE * len(matte))) + 1
+    needed = cv2.morphologyEx(needed, cv2.MORPH_CLOSE, np.ones((grain, grain), np.uint8))
     share = np.where(matte > 0, np.maximum(matte / np.float32(255), needed), 0)
     opacity = np.ceil(255 * np.clip(share, 0, 1)).astype(np.uint8)
     own = photo - (1 - opacity[..., None].astype(np.float32) / 255) * behind
@@ -209,17 +215,19 @@ def _guided(picture: Picture, rough: Floats, radius: int) -> Floats:
     """Rough's soft edge where the picture's brightness has one."""
     import cv2
 
-    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    guide: Floats = np.asarray(grey, dtype=np.float32) / np.float32(255)
     size = (2 * radius + 1, 2 * radius + 1)
 
     def mean(values: Floats) -> Floats:
         return np.asarray(cv2.blur(values, size), dtype=np.float32)
 
     m_guide, m_rough = mean(guide), mean(rough)
-    spread = mean(guide * guide) - m_guide**2
-    slope = (mean(guide * rough) - m_guide * m_rough) / (spread + GUIDE_SOFTNESS)
-    level = m_rough - slope * m_guide
-    return mean(slope) * guide + mean(level)
+    spread = mean(guide * guide) - m_guide**2 + np.float32(GUIDE_SOFTNESS)
+    slope: Floats = (mean(guide * rough) - m_guide * m_rough) / spread
+    level: Floats = m_rough - slope * m_guide
+    result: Floats = mean(slope) * guide + mean(level)
+    return result
 
 
 def _dot(point: Floats) -> tuple[int, int]:

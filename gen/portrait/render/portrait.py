@@ -99,7 +99,7 @@ class Portrait:
         # Where neutralising moved pixels the photo's own fine detail would lie in a wrong place.
         touched = cv2.dilate((np.abs(change).max(axis=-1) > 1).astype(np.uint8), np.ones((5, 5)))
         neutral = np.where(touched[..., None] > 0, smooth, picture)
-        matte = cv2.resize(self.matte, (size, size), interpolation=cv2.INTER_LINEAR)
+        matte = np.asarray(cv2.resize(self.matte, (size, size)), dtype=np.uint8)
         return replace(
             self,
             picture=picture,

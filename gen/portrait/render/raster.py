@@ -19,7 +19,7 @@ MIN_SHARE = 0.12  # of its area a triangle keeps, or its corners are relaxed
 RELAXATIONS = 8
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats) -> None:
     """Draw triangles of source coordinates, the later over the earlier.
 
@@ -92,7 +92,7 @@ def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats)
                 sy += stepy
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def close_gaps(sheet: Floats) -> None:
     """Go on from the left where no triangle was drawn: open eyes, cracks. UNSEEN marks those."""
     for y in range(sheet.shape[0]):
@@ -102,7 +102,7 @@ def close_gaps(sheet: Floats) -> None:
                 sheet[y, x, 1] = sheet[y, x - 1, 1] if x > 0 else y
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def unfold(
     places: Floats, rest: Floats, triangles: Indices, starts: Indices, neighbours: Indices
 ) -> int:
@@ -149,7 +149,7 @@ def unfold(
     return folded
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def lay_over(layer: Bytes, below: Bytes, result: Bytes) -> None:
     """Write a layer over another picture.
 

@@ -20,6 +20,7 @@ MIN_SIDE, MAX_SIDE = 128, 1536
 REACH = 0.3  # eye-corner distances that anything may move beyond the matte
 BAND_PX = 48  # height of the parts a frame is drawn in
 PASTE_RIM = 0.02  # of the crop's side, faded into the photo
+NO_MAP = np.zeros(0, dtype=np.float32)  # the map is one array of x and y
 REQUIRED = "a row of motion has {channels} finite values, got {got}"
 
 
@@ -82,11 +83,12 @@ class Renderer:
         """
         import cv2
 
-        matte = np.ascontiguousarray(self.head[..., 3])
+        # Bicubic reading looks two pixels around.
+        matte = np.asarray(cv2.dilate(self.head[..., 3], np.ones((5, 5), np.uint8)))
         sheet, *_ = self._map(row)
         covered = matte.copy()
         for band in self.bands:
-            covered[band] = cv2.remap(matte, sheet[band], None, cv2.INTER_LINEAR)
+            covered[band] = cv2.remap(matte, sheet[band], NO_MAP, cv2.INTER_LINEAR)
         return covered
 
     def _square(self, row: Floats) -> Picture:
@@ -96,9 +98,9 @@ class Renderer:
         frame = self.still.copy()
         for band in self.bands:
             layer = cv2.remap(
-                self.head, sheet[band], None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+                self.head, sheet[band], NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
             )
-            lay_over(layer, self.portrait.plate[band], frame[band])
+            lay_over(np.asarray(layer, np.uint8), self.portrait.plate[band], frame[band])
         self.eyes.paint(frame, shaped, row, shut)
         frame = self.shading.apply(frame, points, row)
         frame = self.mouth.paint(frame, points, row)
@@ -121,10 +123,10 @@ class Renderer:
         held = self.warp.triangles[(self.warp.hold[self.warp.triangles] > 0).any(axis=1)]
         cv2.fillPoly(live, list(np.round(self.warp.rest[held, :2]).astype(np.int32)), 1)
         reach = 2 * round(REACH * work.eye_distance_px) + 1
-        live = cv2.dilate(live & (work.matte > 0), np.ones((reach, reach), np.uint8))
+        near = cv2.dilate(live & (work.matte > 0), np.ones((reach, reach), np.uint8))
         bands = []
         for top in range(0, size, BAND_PX):
-            columns = np.nonzero(live[top : top + BAND_PX].any(axis=0))[0]
+            columns = np.nonzero(np.asarray(near)[top : top + BAND_PX].any(axis=0))[0]
             if len(columns):
                 across = slice(int(columns[0]), int(columns[-1]) + 1)
                 bands.append((slice(top, min(top + BAND_PX, size)), across))
@@ -142,7 +144,7 @@ class Renderer:
             low = np.full(side, np.inf) if start == 0 else steps
             high = np.full(side, np.inf) if start + side == length else steps[::-1]
             ramps.append(np.clip(np.minimum(low, high) / rim, 0, 1))
-        return (ramps[1][:, None] * ramps[0])[..., None].astype(np.float32)
+        return np.asarray((ramps[1][:, None] * ramps[0])[..., None], dtype=np.float32)
 
     def _paste(self, frame: Picture) -> Picture:
         """The photo with the moving square in its place."""

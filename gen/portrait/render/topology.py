@@ -94,7 +94,7 @@ def respaced(deltas: Floats, neutral: Floats, points: Floats) -> Floats:
     for ring in LIP_RINGS:
         for half in (ring[:11], (ring[0], *ring[:9:-1])):
             known, wanted = _along(neutral, half), _along(points, half)
-            known = (known - known[::-1]) / 2
+            known = ((known - known[::-1]) / 2).astype(np.float32)
             hats = np.stack([np.interp(wanted, known, one) for one in np.eye(11)], axis=1)
             result[:, list(half)] = np.einsum("ij,sjc->sic", hats, deltas[:, list(half)])
     return result.astype(np.float32)
