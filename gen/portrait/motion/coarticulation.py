@@ -69,8 +69,9 @@ EDGE_S = 0.15  # before the first sound and after the last the mouth goes to res
 REACH_S = 0.6  # beyond this a sound has no say
 CHUNK = 256  # frames at once
 
-SHUT_AHEAD_S, SHUT_LEAST_S, SHUT_MOST_S, SHUT_RAMP_S = 0.015, 0.045, 0.11, 0.05
-BITE_AHEAD_S, BITE_LEAST_S, BITE_MOST_S, BITE_RAMP_S = 0.015, 0.05, 0.12, 0.05
+SHUT_AHEAD_S, SHUT_LEAST_S, SHUT_RAMP_S = 0.015, 0.045, 0.05
+BITE_AHEAD_S, BITE_LEAST_S, BITE_RAMP_S = 0.015, 0.05, 0.05
+BURST_S, HUM_S = 0.11, 0.4  # how long lips hold at most: p b, which burst, and what goes on
 SHUT_JAW = 0.05
 _OPENERS = [PLACE[name] for name in (
     "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft",
@@ -174,19 +175,20 @@ def lay_over(values: Floats, phones: Sequence[SpokenPhone], times_s: Floats) -> 
 def closure(phones: Sequence[SpokenPhone], times_s: Floats) -> Floats:
     """(T,) in [0, 1]: how shut the lips must be for p b m."""
     shut = [phone for phone in phones if is_closed(phone.symbol)]
-    held = [_held(phone, SHUT_AHEAD_S, SHUT_LEAST_S, SHUT_MOST_S) for phone in shut]
+    held = [_held(phone, SHUT_AHEAD_S, SHUT_LEAST_S) for phone in shut]
     return _spans(held, times_s, SHUT_RAMP_S)
 
 
 def lip_tooth(phones: Sequence[SpokenPhone], times_s: Floats) -> Floats:
     """(T,) in [0, 1]: how much the lower lip must be at the upper teeth for f v."""
     bitten = [phone for phone in phones if visemes_of(phone.symbol)[0] == "lip_teeth"]
-    held = [_held(phone, BITE_AHEAD_S, BITE_LEAST_S, BITE_MOST_S) for phone in bitten]
+    held = [_held(phone, BITE_AHEAD_S, BITE_LEAST_S) for phone in bitten]
     return _spans(held, times_s, BITE_RAMP_S)
 
 
-def _held(phone: SpokenPhone, ahead: float, least: float, most: float) -> tuple[float, float]:
-    """When the lips hold: with the sound, a little ahead; a long one is held in its first part."""
+def _held(phone: SpokenPhone, ahead: float, least: float) -> tuple[float, float]:
+    """When the lips hold: with the sound, a little ahead."""
+    most = BURST_S if phone.symbol[:1] in "pb" else HUM_S
     length = float(np.clip(phone.end_s - phone.start_s, least, most))
     return phone.start_s - ahead, phone.start_s - ahead + length
 
