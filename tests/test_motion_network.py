@@ -1,5 +1,6 @@
 """The motion denoiser: what it sees, how it is guided, how windows follow one another."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +29,8 @@ from affetto.gen.portrait.motion.network import (
     DenoiserConfig,
     MotionDenoiser,
     Window,
+    config_of,
+    record_of,
 )
 from affetto.gen.portrait.motion.sampling import generate, window_at, window_noise
 from affetto.gen.portrait.motion.scaling import GROUPS, Scaling, members
@@ -37,7 +40,8 @@ from affetto.request import parse_request
 
 FRAMES = PREFIX + WINDOW
 CONFIG = DenoiserConfig(
-    sounds={"speech": 6, "prosody": 4},
+    sounds=["speech", "prosody"],
+    widths=[6, 4],
     dim=24,
     num_layers=2,
     num_heads=2,
@@ -90,7 +94,7 @@ def _speech(num_frames: int) -> Conditions:
     there = torch.ones(1, steps, dtype=torch.bool)
     return {
         name: ConditionTrack(_drawn(1, steps, width, seed=width), there, 50.0)
-        for name, width in CONFIG.sounds.items()
+        for name, width in zip(CONFIG.sounds, CONFIG.widths, strict=True)
     }
 
 
@@ -311,3 +315,10 @@ def test_windows_join_without_a_jump_where_the_face_is_slow() -> None:
     rows = np.concatenate([one.values for one in windows])
     steps = np.abs(np.diff(rows[:, members("angles", "gaze")], axis=0)).mean(axis=1)
     assert steps[[63, 127]].max() < 3 * np.median(steps)
+
+
+def test_the_order_of_the_conditions_survives_the_weights_file() -> None:
+    """config.json has its keys sorted; what a network hears in which column must not be."""
+    record = json.loads(json.dumps(record_of(CONFIG, []), sort_keys=True))
+    assert config_of(record) == CONFIG
+    assert list(config_of(record).sounds) == ["speech", "prosody"]

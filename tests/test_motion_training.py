@@ -42,7 +42,7 @@ from affetto.train.motion_losses import (
 )
 
 FRAMES = PREFIX + WINDOW
-SOUNDS = {"speech": 6, "prosody": 4}
+SOUNDS, WIDTHS = ["speech", "prosody"], [6, 4]
 
 
 def _track(label: str, frames: int) -> EmotionTrack:
@@ -188,7 +188,13 @@ def test_the_recognizer_sees_the_face_and_never_moves_the_lips() -> None:
 def _recipe(out: Path, **changes: object) -> MotionRecipe:
     plain = MotionRecipe(
         model=DenoiserConfig(
-            sounds=SOUNDS, dim=24, num_layers=2, num_heads=2, condition_dim=16, branch_dim=16
+            sounds=SOUNDS,
+            widths=WIDTHS,
+            dim=24,
+            num_layers=2,
+            num_heads=2,
+            condition_dim=16,
+            branch_dim=16,
         ),
         critic=DiscriminatorConfig(width=8, num_blocks=1),
         out=str(out),

@@ -62,8 +62,8 @@ class MotionRecipe:
     start: str = ""  # weights to begin with, such as "motion"
     fresh_branch: bool = False  # of those weights take the base alone
     out: str = "runs/motion"
-    base_epochs: int = 18
-    branch_epochs: int = 14
+    base_epochs: int = 24
+    branch_epochs: int = 13
     steps_per_epoch: int = 200
     batch_size: int = 16
     learning_rate: float = 1.5e-3

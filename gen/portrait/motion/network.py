@@ -38,7 +38,8 @@ class DenoiserConfig:
     """Size of the network; JSON types only.
 
     Attributes:
-        sounds: name and width of the conditions at 50 Hz, in the order they are joined.
+        sounds: names of the conditions at 50 Hz, in the order they are joined.
+        widths: of each.
         dim: D, a multiple of num_heads.
         condition_dim: width of what adaptive norms read.
         branch_dim: inner width of the emotion branch.
@@ -46,9 +47,8 @@ class DenoiserConfig:
         emotion: what tells the emotion: the bank's vector, or label probabilities (ablation).
     """
 
-    sounds: dict[str, int] = field(
-        default_factory=lambda: {"speech": 384, "visemes": 16, "prosody": 4}
-    )
+    sounds: list[str] = field(default_factory=lambda: ["speech", "visemes", "prosody"])
+    widths: list[int] = field(default_factory=lambda: [384, 16, 4])
     dim: int = 192
     num_layers: int = 6
     num_heads: int = 3
@@ -86,7 +86,7 @@ class MotionDenoiser(nn.Module):
         super().__init__()
         self.config = config
         self.scaling = Scaling()
-        self.ear = Ear(sum(config.sounds.values()), config.dim)
+        self.ear = Ear(sum(config.widths), config.dim)
         self.time = nn.Sequential(
             nn.Linear(TIME_WIDTH, config.condition_dim),
             nn.SiLU(),

@@ -25,6 +25,7 @@ from affetto.gen.portrait.motion.network import (
     PREFIX,
     TICKS,
     WINDOW,
+    DenoiserConfig,
     MotionDenoiser,
     Window,
 )
@@ -77,7 +78,7 @@ def generate(
     """
     if start and (prefix is None or len(prefix.values) < PREFIX):
         raise ValueError(f"window {start} needs window {start - 1} as its prefix")
-    sound, heard = _joined(conditions, net.config.sounds)
+    sound, heard = _joined(conditions, net.config)
     before = prefix.values[-PREFIX:] if start and prefix is not None else None
     for number in range(start, -(-num_frames // WINDOW)):
         first = number * WINDOW
@@ -208,16 +209,18 @@ def window_noise(seed: int, number: int) -> Tensor:
     return torch.from_numpy(white)
 
 
-def _joined(conditions: Conditions, sounds: dict[str, int]) -> tuple[Tensor, Tensor]:
+def _joined(conditions: Conditions, config: DenoiserConfig) -> tuple[Tensor, Tensor]:
     """The conditions side by side, (T, S), and where all are there, (T,)."""
-    missing = [name for name in sounds if name not in conditions]
+    missing = [name for name in config.sounds if name not in conditions]
     if missing:
-        raise ValueError(f"the motion denoiser hears {', '.join(sounds)}; missing: {missing}")
-    tracks = [conditions[name] for name in sounds]
+        raise ValueError(
+            f"the motion denoiser hears {', '.join(config.sounds)}; missing: {missing}"
+        )
+    tracks = [conditions[name] for name in config.sounds]
     longest = max(track.values.shape[1] for track in tracks)
     values = []
     heard = torch.ones(longest, dtype=torch.bool)
-    for track, width in zip(tracks, sounds.values(), strict=True):
+    for track, width in zip(tracks, config.widths, strict=True):
         short = longest - track.values.shape[1]
         if track.values.shape[0] != 1 or track.values.shape[2] != width or track.rate_hz != 50:
             raise ValueError(
