@@ -19,7 +19,6 @@ from affetto.emotion_bank.codes import EmotionBank, load_bank
 from affetto.gen.portrait.hearing import Heard
 from affetto.gen.portrait.motion.finish import finish
 from affetto.gen.portrait.motion.guidance import Guidance
-from affetto.gen.portrait.motion.hearing import with_visemes
 from affetto.gen.portrait.motion.network import MotionDenoiser, load_denoiser
 from affetto.gen.portrait.motion.rules import speak
 from affetto.gen.portrait.motion.sampling import generate
@@ -229,7 +228,7 @@ def _made(
     num_frames = frames_of(heard.duration_s, FPS)
     if models.denoiser is not None:
         yield from generate(
-            with_visemes(heard.conditions, heard.phones),
+            heard.conditions,
             track,
             net=models.denoiser,
             bank=models.bank,
