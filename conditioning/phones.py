@@ -71,7 +71,7 @@ def hear_phones(wav: Sound, *, posteriors: Posteriors | None = None) -> SpokenPh
         wav: (S,) at 16 kHz.
         posteriors: of it, where `phone_posteriors` was already asked.
     """
-    heard = _emissions(phone_posteriors(wav) if posteriors is None else posteriors)
+    heard = emissions(phone_posteriors(wav) if posteriors is None else posteriors)
     placed: list[SpokenPhone] = []
     aligner = Aligner()
     for part in _stretches(heard):
@@ -159,7 +159,7 @@ def _model() -> "hama.ASRModel":
     return hama.ASRModel()
 
 
-def _emissions(posteriors: Posteriors) -> list[SpokenPhone]:
+def emissions(posteriors: Posteriors) -> list[SpokenPhone]:
     """Sounds from where CTC emits them to where it emits the next."""
     symbols = phone_symbols()
     blank = symbols.index("<blank>")

@@ -7,6 +7,7 @@ groups of ARKit blendshapes; shut lips (p b m) and the lower lip at the teeth (f
 the mean, for they are all or nothing. Letters: T frames, N visemes in time, G articulators.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -149,7 +150,12 @@ def lay_over(values: Floats, phones: Sequence[SpokenPhone], times_s: Floats) -> 
 
     Each frame depends on itself and its time alone, so pieces give what the whole gives.
     """
-    shut, bite = closure(phones, times_s), lip_tooth(phones, times_s)
+    first, last = (
+        bisect_left(phones, at, key=lambda phone: phone.start_s)
+        for at in (times_s[0] - REACH_S, times_s[-1] + REACH_S)
+    )
+    near = phones[first:last]
+    shut, bite = closure(near, times_s), lip_tooth(near, times_s)
     bite = np.minimum(bite, 1.0 - shut)
     result = values.copy()
     held = np.maximum(shut, bite)

@@ -39,7 +39,8 @@ def gaze(times_s: Floats, head_deg: Floats, *, rng: np.random.Generator, amount:
     spread = np.where(away[:, None], AWAY_DEG, NEAR_DEG)
     places = amount * spread * rng.standard_normal((number, 2))
     starts = times_s[0] + np.concatenate([[-1.0], np.cumsum(rests)[:-1] - rng.uniform(0, 0.5)])
-    # Each fixation is a step that is over in SACCADE_S.
-    rise = np.clip((times_s[:, None] - starts[None, 1:]) / SACCADE_S, 0.0, 1.0)
-    fixed = places[0] + (rise * rise * (3 - 2 * rise)) @ np.diff(places, axis=0)
+    now = np.searchsorted(starts, times_s, side="right") - 1  # (T,)
+    rise = np.clip((times_s - starts[now]) / SACCADE_S, 0.0, 1.0)[:, None]
+    before = places[np.maximum(now - 1, 0)]
+    fixed = before + rise * rise * (3 - 2 * rise) * (places[now] - before)
     return np.clip(fixed - AGAINST * head_deg, -np.array(FURTHEST_DEG), np.array(FURTHEST_DEG))
