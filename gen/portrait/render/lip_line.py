@@ -17,7 +17,6 @@ from affetto.clip import Picture
 from affetto.gen.portrait.render.portrait import INNER_LOWER, INNER_UPPER, OUTER_CORNERS
 
 Floats = NDArray[np.float32]
-NO_MAP = np.zeros(0, dtype=np.float32)  # the map is one array of x and y
 Flags = NDArray[np.bool_]
 
 # The outer lips above and below the inner ones, the viewer's left corner first.
@@ -105,7 +104,7 @@ def _sampled(picture: Picture, points: Floats) -> _Columns:
     places = top[:, None] + shares[None, :, None] * (low - top)[:, None]
     light, red = (
         np.asarray(
-            cv2.remap(layer, places.astype(np.float32), NO_MAP, cv2.INTER_LINEAR),
+            cv2.remap(layer, places.astype(np.float32), None, cv2.INTER_LINEAR),  # type: ignore[call-overload]
             dtype=np.float32,
         )
         for layer in _light_and_red(picture)

@@ -25,7 +25,6 @@ from affetto.gen.portrait.render.portrait import (
 )
 from affetto.gen.portrait.render.raster import fill_map
 from affetto.gen.portrait.render.shading import (
-    NO_MAP,
     FaceLight,
     chart,
     closed,
@@ -183,7 +182,7 @@ def _reshaped(
 
     target = shut((points - np.tensordot(shapes, deltas, axes=1)).astype(np.float32))
     sheet = backward_map(points, target, len(picture), triangles)
-    result = cv2.remap(picture, sheet, NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    result = cv2.remap(picture, sheet, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     return np.asarray(result, dtype=np.uint8), target
 
 
@@ -274,7 +273,7 @@ def _lay_on(picture: Picture, log_ratio: Floats, points: Floats) -> None:
 
     flat = np.ascontiguousarray(points[:, :2])
     sheet = chart().drawn_at(flat, (len(picture), len(picture)))
-    drawn = cv2.remap(log_ratio, sheet, NO_MAP, cv2.INTER_LINEAR)
+    drawn = cv2.remap(log_ratio, sheet, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
     multiply_light(picture, np.asarray(drawn, dtype=np.float32))
 
 

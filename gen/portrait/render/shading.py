@@ -28,7 +28,6 @@ from affetto.recognizers.face.arkit import load_basis
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
 
-NO_MAP = np.zeros(0, dtype=np.float32)  # the map is one array of x and y
 RELIEF = Path(__file__).parent / "relief.safetensors"
 NORMAL_STEP = 1 / 96  # of the 8-bit normals
 FINER = 3  # wrinkles' chart pixels in one of the normals'
@@ -114,7 +113,7 @@ class Chart:
         sheet = np.full((self.size[1], self.size[0], 2), -1e4, dtype=np.float32)
         flat = np.ascontiguousarray(points[:, :2], dtype=np.float32)
         fill_map(self.places, flat, whole(self.triangles, self.places, flat), sheet)
-        return np.asarray(cv2.remap(picture, sheet, NO_MAP, cv2.INTER_LINEAR), dtype=np.uint8)
+        return np.asarray(cv2.remap(picture, sheet, None, cv2.INTER_LINEAR), dtype=np.uint8)  # type: ignore[call-overload]
 
     def _weight(self) -> Floats:
         """(H, W) how far the ratio counts: fading to the hairline, little on lips."""
@@ -215,7 +214,7 @@ class FaceLight:
         scale = np.asarray([shape[1] / width, shape[0] / height])
         places = np.ascontiguousarray((flat - low + 0.5) * scale - 0.5, dtype=np.float32)
         sheet = self.chart.drawn_at(places, shape)
-        drawn = cv2.remap(self.log_ratio(coefficients), sheet, NO_MAP, cv2.INTER_LINEAR)
+        drawn = cv2.remap(self.log_ratio(coefficients), sheet, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
         log_ratio = np.asarray(drawn, dtype=np.float32)
         if step > 1:
             log_ratio = np.asarray(cv2.resize(log_ratio, (width, height)), dtype=np.float32)

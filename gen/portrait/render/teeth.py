@@ -16,7 +16,7 @@ from affetto.blendshapes import BLENDSHAPES
 from affetto.clip import Picture
 from affetto.gen.portrait.render.portrait import INNER_LOWER, INNER_UPPER, Portrait
 from affetto.gen.portrait.render.raster import fill_map
-from affetto.gen.portrait.render.shading import EYES, NO_MAP, RELIEF, facing, in_units
+from affetto.gen.portrait.render.shading import EYES, RELIEF, facing, in_units
 from affetto.recognizers.face.arkit import load_basis
 
 Floats = NDArray[np.float32]
@@ -147,7 +147,7 @@ def _posed(sprite: Bytes, frame: Floats, depth: Floats, turn: Floats, at: Floats
     clear[..., :3] *= clear[..., 3:] / 255
     if shrink < 1:
         clear = np.asarray(cv2.GaussianBlur(clear, (0, 0), 0.42 / shrink), dtype=np.float32)
-    picture = cv2.remap(clear, sheet, NO_MAP, cv2.INTER_LINEAR)
+    picture = cv2.remap(clear, sheet, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
     return Layer(np.round(picture).astype(np.uint8), corner.astype(np.float32))
 
 
