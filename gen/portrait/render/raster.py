@@ -12,6 +12,7 @@ Bytes = NDArray[np.uint8]
 Indices = NDArray[np.int32]
 
 DILATION = 0.35  # pixels a triangle is drawn wider, so that no crack opens between neighbours
+LEAST = 0.05  # pixels that any triangle is drawn wider: rounding opens no crack
 UNSEEN = -1e6  # a source coordinate that says: none yet
 SQUEEZED = 2.0  # times its share of the area at rest: what is left of that where it shrinks
 MIN_AREA = 0.04  # of a drawn triangle, twice its square pixels: a thinner one is left out
@@ -45,7 +46,7 @@ def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats)
         ucx, ucy = sources[c, 0] - ux, sources[c, 1] - uy
         # A squeezed triangle would show far places in its rim.
         shown = abs(ubx * ucy - uby * ucx)
-        wide = DILATION * min(1.0, SQUEEZED * abs(area) / max(shown, 1e-6))
+        wide = max(LEAST, DILATION * min(1.0, SQUEEZED * abs(area) / max(shown, 1e-6)))
         top = max(0, int(np.ceil(min(0.0, by, cy) + ay - wide)))
         low = min(height - 1, int(np.floor(max(0.0, by, cy) + ay + wide)))
         left = min(0.0, bx, cx) + ax - wide

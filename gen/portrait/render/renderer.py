@@ -1,5 +1,7 @@
 """Renderer: one row of motion in, one frame out; the same row gives the same bytes."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +22,7 @@ MIN_SIDE, MAX_SIDE = 128, 1536
 REACH = 0.3  # eye-corner distances that anything may move beyond the matte
 BAND_PX = 48  # height of the parts a frame is drawn in
 PASTE_RIM = 0.02  # of the crop's side, faded into the photo
-NO_MAP = np.zeros(0, dtype=np.float32)  # the map is one array of x and y
+NO_MAP: Any = None  # the map is one array of x and y; an empty array leaves pixels unset
 REQUIRED = "a row of motion has {channels} finite values, got {got}"
 
 
@@ -89,7 +91,7 @@ class Renderer:
         covered = matte.copy()
         for band in self.bands:
             covered[band] = cv2.remap(matte, sheet[band], NO_MAP, cv2.INTER_LINEAR)
-        return covered
+        return np.asarray(covered, dtype=np.uint8)
 
     def _square(self, row: Floats) -> Picture:
         import cv2
