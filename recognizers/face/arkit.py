@@ -190,8 +190,8 @@ def unexplained(points: Floats, found: FaceFit, basis: ArkitBasis) -> Floats:
 
 def upright(points: Floats, found: FaceFit) -> Floats:
     """(N, 3) points of a face turned face-on, in basis units."""
-    turned: Floats = (points - found.shift) @ found.rotation / np.float32(found.scale)
-    return turned
+    turned = (points - found.shift) @ found.rotation / found.scale
+    return np.asarray(turned, dtype=np.float32)
 
 
 class _Solver:
@@ -261,7 +261,8 @@ def head_angles(rotation: Doubles) -> Doubles:
     pitch = np.arcsin(np.clip(-forward[:, 1], -1, 1))
     yaw = np.arctan2(forward[:, 0], -forward[:, 2])
     roll = np.arctan2(rotation[:, 1, 0], rotation[:, 1, 1])
-    return np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    angles: Doubles = np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    return angles
 
 
 def pose_terms(angles: Doubles) -> Doubles:

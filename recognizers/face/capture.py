@@ -2,8 +2,10 @@
 
 One person throughout: identity, and what sets this face apart beyond it, are found once over many
 frames, so that what is left is movement. What least squares cannot see is measured instead: the lip
-gap sets the jaw, the lids' aperture the blinks, the irises the gaze. Only the head is smoothed, and
-shapes that move slowly; lips and lids never are. Letters: T frames, M = 468 points.
+gap sets the jaw, the inner brows' height their raising, the lids' aperture the blinks, the irises
+the gaze. Only the head is smoothed, and shapes that move slowly; lips and lids never are.
+
+Letters: T frames, M = 468 points.
 """
 
 import numpy as np
@@ -37,6 +39,9 @@ SIDES = ("Right", "Left")
 GAZE_YAW_DEG, GAZE_PITCH_DEG = 135.0, 165.0
 OPEN_QUANTILE = 0.75  # of the aperture over a clip: open
 SHUT = 0.3  # share of that at which an eye is shut
+INNER_BROWS = ((107, 133), (55, 133), (336, 362), (285, 362))  # each over its eye's inner corner
+BROW_REST = 0.3  # quantile of their height over a clip: at rest
+BROW_RISE = 0.53  # basis units that browInnerUp raises them by
 BLINK_S = 0.5  # no blink is longer; what is, is a lid that rests lower
 HEAD_SMOOTHING = np.asarray([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 SLOW_SMOOTHING = np.asarray([1.0, 2.0, 1.0]) / 4
@@ -63,7 +68,7 @@ def capture_motion(meshes: Floats, basis: ArkitBasis, *, fps: float) -> Motion:
     Raises:
         BadInput: fewer than half of the frames show a face.
     """
-    seen = np.isfinite(meshes).all(axis=(1, 2))
+    seen = np.asarray(np.isfinite(meshes).all(axis=(1, 2)))
     if not len(seen) or seen.mean() < FEWEST_SEEN:
         raise BadInput(
             f"a face was found in {seen.sum()} of {len(seen)} frames; capture needs at least "
@@ -75,6 +80,7 @@ def capture_motion(meshes: Floats, basis: ArkitBasis, *, fps: float) -> Motion:
     found = np.zeros((len(faces), len(CHANNELS)))
     found[:, : len(BLENDSHAPES)] = np.stack([one.coefficients for one in fits])
     found[:, PLACE["jawOpen"]] = jaw_by_gap(faces, fits, basis, own)
+    found[:, PLACE["browInnerUp"]] = inner_brows(faces, fits)
     found[:, PLACE["headPitch"] : PLACE["headForward"] + 1] = head(faces, fits)
     values = np.empty((len(meshes), len(CHANNELS)))
     frames = np.arange(len(meshes))
@@ -114,6 +120,15 @@ def jaw_by_gap(faces: Floats, fits: list[FaceFit], basis: ArkitBasis, own: Float
         left = gap(unexplained(face[: len(own)], one, basis) - own)
         jaw.append(one.coefficients[place] + left / opened)
     return np.clip(np.asarray(jaw, dtype=np.float64), 0.0, 1.0)
+
+
+def inner_brows(faces: Floats, fits: list[FaceFit]) -> Doubles:
+    """(T,) browInnerUp by how high the inner brows stand over the eyes' corners."""
+    high, low = (list(points) for points in zip(*INNER_BROWS, strict=True))
+    height = np.linalg.norm(faces[:, high] - faces[:, low], axis=2).mean(axis=1)
+    height = height / np.asarray([one.scale for one in fits])
+    rise: Doubles = np.clip((height - np.quantile(height, BROW_REST)) / BROW_RISE, 0.0, 1.0)
+    return rise
 
 
 def head(faces: Floats, fits: list[FaceFit]) -> Doubles:
@@ -167,7 +182,7 @@ def lids(apertures: Doubles, *, fps: float) -> tuple[Doubles, Doubles]:
     opened = np.quantile(apertures, OPEN_QUANTILE, axis=0)
     openness = (apertures / opened - SHUT) / (1 - SHUT)
     span = 2 * round(BLINK_S * fps / 2) + 1
-    resting = np.stack([grey_closing(column, size=span) for column in openness.T], axis=1)
+    resting = np.stack([grey_closing(column, size=(span,)) for column in openness.T], axis=1)
     resting = np.stack([median_filter(column, size=span) for column in resting.T], axis=1)
     resting = np.clip(resting, 0.0, 1.3)
     blinks = 1 - np.clip(openness, 0.0, None) / np.maximum(resting, 0.15)

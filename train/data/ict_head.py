@@ -137,7 +137,8 @@ class HeadPainter:
         for side, ball in self.eyeballs.items():
             centre = np.asarray(EYES[side]) + identity[ball].mean(axis=0)
             vertices[ball] = centre + (vertices[ball] - centre) @ _gaze(look, side).T
-        return (vertices - PIVOT) @ look.rotation.T + PIVOT
+        turned: Floats = (vertices - PIVOT) @ look.rotation.T + PIVOT
+        return turned
 
     def seen(self, look: Look, *, pixels: int = 320) -> tuple[View, Floats]:
         """What lies behind each pixel (pixels, pixels), and vertices as the camera sees them."""
@@ -153,7 +154,7 @@ class HeadPainter:
         triangle, weights = view.triangle[rows, columns], view.weights[rows, columns]
         corners = self.triangles[triangle]
         first, second, third = (flat[self.triangles[:, corner]] for corner in range(3))
-        normals = self.round_vertex @ np.cross(second - first, third - first)
+        normals = np.asarray(self.round_vertex @ np.cross(second - first, third - first))
         normal = np.einsum("nk,nkc->nc", weights, normals[corners])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
         light = np.asarray(look.light) / np.linalg.norm(look.light)

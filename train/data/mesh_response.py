@@ -71,8 +71,8 @@ class Response:
     def gain(self) -> Floats:
         """(52 + K, 3 M) `seen` over the covariance."""
         spread = self.covariance + OWN_VARIANCE * np.eye(len(self.covariance))
-        weighed: Floats = np.linalg.solve(spread, self.seen.reshape(len(self.seen), -1).T).T
-        return weighed
+        weighed = np.linalg.solve(spread, self.seen.reshape(len(self.seen), -1).T).T
+        return np.asarray(weighed, dtype=np.float64)
 
 
 def draw_heads(

@@ -118,7 +118,7 @@ def _decoded(path: Path) -> Iterator[Picture]:
 
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+            yield np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
 
 
 def track_meshes(frames: Iterator[Picture], mesh: FaceMesh) -> Floats:
