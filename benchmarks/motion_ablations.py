@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--out", default="runs/motion/ablations")
     parser.add_argument("--weights", default="motion")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--speeches", type=int, default=4)
+    parser.add_argument("--speeches", type=int, default=3)
     words = parser.parse_args()
     torch.set_num_threads(1)
     bank = load_bank()

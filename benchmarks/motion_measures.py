@@ -96,6 +96,8 @@ def shown_strength(motion: Motion, label: str) -> NDArray[np.float64]:
 
 def monotone(shown: Sequence[float]) -> bool:
     """Whether what shows rises with the strength asked (rank correlation of at least .9)."""
+    if np.ptp(shown) == 0:
+        return False
     return bool(spearmanr(np.arange(len(shown)), shown).statistic >= 0.9)
 
 

@@ -63,7 +63,7 @@ class MotionRecipe:
     fresh_branch: bool = False  # of those weights take the base alone
     out: str = "runs/motion"
     base_epochs: int = 24
-    branch_epochs: int = 13
+    branch_epochs: int = 10
     steps_per_epoch: int = 200
     batch_size: int = 16
     learning_rate: float = 1.5e-3
