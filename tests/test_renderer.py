@@ -152,6 +152,12 @@ def test_roll_goes_to_the_persons_left_shoulder(renderer):
     assert moved[10, 0] > 0  # the forehead to the viewer's right
 
 
+def test_no_motion_leaves_every_point(portrait, renderer):
+    shaped = renderer.warp.shaped(row())
+    renderer.eyes.close(shaped, row())
+    assert np.abs(renderer.warp.places(shaped, row())[:468] - portrait.points).max() < 1e-2
+
+
 def test_turns_are_limited(renderer):
     points = renderer.portrait.points
     far = renderer.warp.turned(points, row(headYaw=40))

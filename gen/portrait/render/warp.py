@@ -100,12 +100,16 @@ class HeadWarp:
         return moved.astype(np.float32)
 
     def places(self, shaped: Floats, row: Floats) -> Floats:
-        """(V, 3) all vertices: the shaped face and the rings after it, turned, unfolded."""
+        """(V, 3) all vertices: the shaped face and the rings after it, turned, unfolded.
+
+        Depth is the face's own again, not the one evened at the outline.
+        """
         change = shaped[list(OVAL)] - self.rest[list(OVAL)]
         rings = self.rest[NUM_FACE:] + self.follow @ change
         moved = self.turned(np.concatenate([shaped, rings]), row, self.hold)
         unfold(moved[:, :2], self.rest[:, :2], self.triangles, self.starts, self.neighbours)
         self.lips.seal(moved, row)
+        moved[:NUM_FACE, 2] += self.portrait.points[:, 2] - self.rest[:NUM_FACE, 2]
         return moved
 
     def sheet(self, places: Floats) -> Floats:
