@@ -28,7 +28,7 @@ Doubles = NDArray[np.float64]
 
 FEWEST_SEEN = 0.5  # share of frames that must show a face
 SAMPLE = 48  # frames that tell who it is
-MIDDLE = slice(3, 8)  # of the inner lips' pairs
+UPPER_LIP, LOWER_LIP = list(INNER_UPPER[3:8]), list(INNER_LOWER[3:8])  # the middle's pairs
 # Corners, upper and lower lid's middle, iris' centre; the person's right eye, then the left.
 EYES = (
     (33, 133, (160, 159, 158), (144, 145, 153), 468),
@@ -108,10 +108,9 @@ def who(faces: Floats, basis: ArkitBasis) -> tuple[Floats, Floats]:
 
 def jaw_by_gap(faces: Floats, fits: list[FaceFit], basis: ArkitBasis, own: Floats) -> Doubles:
     """(T,) jawOpen with which the lips are as far apart as they were seen."""
-    upper, lower = list(INNER_UPPER[MIDDLE]), list(INNER_LOWER[MIDDLE])
 
     def gap(points: Floats) -> float:
-        return float((points[..., lower, 1] - points[..., upper, 1]).mean())
+        return float((points[..., LOWER_LIP, 1] - points[..., UPPER_LIP, 1]).mean())
 
     place = BLENDSHAPES.index("jawOpen")
     opened = gap(basis.seen[place])

@@ -135,7 +135,8 @@ def bound(vertices: Floats, skin: Indices, places: Floats) -> tuple[Indices, Flo
     """
     from scipy.spatial import cKDTree
 
-    near = cKDTree(vertices[skin].mean(axis=1)).query(places, k=CANDIDATES)[1]
+    tree = cKDTree(vertices[skin].mean(axis=1))
+    near = np.asarray(tree.query(places, k=CANDIDATES)[1])
     first, second, third = np.moveaxis(vertices[skin[near]], 2, 0)  # (N, CANDIDATES, 3) each
     along, across, away = second - first, third - first, places[:, None] - first
     aa, ac, cc = (along**2).sum(-1), (along * across).sum(-1), (across**2).sum(-1)
@@ -170,7 +171,7 @@ def _looked_up(painter: HeadPainter, net: FaceMesh, look: Look) -> Floats:
     view, _ = painter.seen(look, pixels=PIXELS)
     skin = np.isin(painter.material[view.triangle], ("M_Face", "M_BackHead"))
     rows, columns = np.nonzero(view.hit & skin)
-    nearest = cKDTree(np.stack([columns, rows], axis=1) + 0.5).query(points)[1]
+    nearest = np.asarray(cKDTree(np.stack([columns, rows], axis=1) + 0.5).query(points)[1])
     row, column = rows[nearest], columns[nearest]
     corners = painter.triangles[view.triangle[row, column]]
     places: Floats = np.einsum(
