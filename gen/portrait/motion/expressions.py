@@ -22,14 +22,15 @@ Floats = NDArray[np.float32]
 RECIPES: dict[str, dict[str, float]] = {
     "neutral": {},
     "happy": {
-        "mouthSmile": 1.0, "cheekSquint": 0.67, "eyeSquint": 0.5, "mouthUpperUp": 0.32,
-        "mouthDimple": 0.2, "jawOpen": 0.1, "headPitch": 1.5, "headRoll": 1.0,
+        "mouthSmile": 1.0, "cheekSquint": 0.85, "eyeSquint": 0.5, "mouthUpperUp": 0.42,
+        "mouthLowerDown": 0.22, "mouthDimple": 0.2, "jawOpen": 0.16, "headPitch": 1.5,
+        "headRoll": 1.0,
     },
     "sad": {
-        "browInnerUp": 1.0, "browDown": 0.55, "mouthFrown": 1.0, "mouthShrugLower": 0.9,
-        "mouthShrugUpper": 0.5, "eyeSquint": 0.45, "mouthStretch": 0.38, "mouthRollLower": 0.25,
-        "mouthFunnel": 0.12, "headPitch": -4.0, "gazePitch": -12.0, "lidLeft": -0.25,
-        "lidRight": -0.25, "headRoll": 1.5,
+        "browInnerUp": 1.0, "browDown": 0.6, "mouthFrown": 1.0, "mouthShrugLower": 0.95,
+        "mouthShrugUpper": 0.5, "eyeSquint": 0.56, "cheekSquint": 0.28, "mouthStretch": 0.38,
+        "mouthRollLower": 0.25, "mouthFunnel": 0.2, "headPitch": -3.0, "gazePitch": -12.0,
+        "lidLeft": -0.36, "lidRight": -0.36, "headRoll": 1.5,
     },
     "angry": {
         "browDown": 1.0, "eyeSquint": 0.7, "eyeWide": 0.45, "noseSneer": 1.0, "mouthPress": 0.4,
@@ -44,10 +45,9 @@ RECIPES: dict[str, dict[str, float]] = {
         "lidRight": 0.22,
     },
     "disgusted": {
-        "noseSneer": 1.0, "mouthUpperUp": 0.65, "browDown": 0.7, "cheekSquint": 0.5,
-        "mouthFrown": 0.88, "eyeSquint": 0.9, "mouthShrugLower": 0.25, "mouthLowerDown": 0.5,
-        "mouthRollLower": 0.3, "jawOpen": 0.14, "headPitch": 1.5, "headForward": -0.06,
-        "headYaw": 2.0, "gazePitch": -2.0,
+        "noseSneer": 1.0, "mouthUpperUp": 0.9, "browDown": 1.0, "cheekSquint": 0.85,
+        "mouthFrown": 0.9, "eyeSquint": 0.7, "mouthShrugLower": 0.8, "headPitch": 1.4,
+        "headForward": -0.06, "headYaw": 2.0, "gazePitch": -2.0,
     },
     "surprised": {
         "browInnerUp": 0.95, "browOuterUp": 1.0, "eyeWide": 1.0, "jawOpen": 0.56,
