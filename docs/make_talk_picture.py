@@ -1,8 +1,7 @@
-"""Draw docs/figures/talk.jpg: frames of a talking painting.
+"""Draw docs/figures/talk.jpg, frames of a talking painting: `python docs/make_talk_picture.py FILM`.
 
-    affetto talk samples/mona_lisa.jpg samples/mona_lisa_speaks.flac --seed 7 --out FOLDER \
-        --emotion "0=neutral; 1.5=happy; 3.5=surprised; 5=sad; 7=angry"
-    python docs/make_talk_picture.py FOLDER/talk.mp4
+FILM is the talk.mp4 of samples/mona_lisa.jpg and samples/mona_lisa_speaks.flac with --seed 7 and
+--emotion "0=neutral; 1.5=happy; 3.5=surprised; 5=sad; 7=angry".
 """
 
 import sys
@@ -19,6 +18,7 @@ HEAD = (slice(30, 390), slice(80, 440))  # of the 512 pixels
 
 
 def main() -> None:
+    """Two rows of heads."""
     frames = dict(Clip.open(Path(sys.argv[1])).frames())
     shown = [frames[min(frames, key=lambda at: abs(at - time_s))] for time_s in TIMES_S]
     tiles = [cv2.resize(f[HEAD], (SIDE, SIDE), interpolation=cv2.INTER_AREA) for f in shown]
