@@ -110,7 +110,7 @@ class MouthPainter:
             inside += lit * layer[..., :3]
         shade = depth.shade * (0.62 + 0.38 * rounded)
         inside *= shade[..., None] ** SHADE_TINT
-        return inside
+        return np.asarray(inside, dtype=np.float32)
 
     def _mask(self, loop: Floats, size: tuple[int, int]) -> Floats:
         """(h, w) in [0, 1] inside of the lips, its edge about a pixel wide."""

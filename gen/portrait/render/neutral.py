@@ -299,7 +299,7 @@ def _folds(picture: Picture, points: Floats, shapes: Floats, light: FaceLight) -
     share = FOLD_SHARE * np.clip(where, 0, 1) * known
     # Dark valleys are lifted fully, swollen shoulders lowered by half.
     correction = -share * np.where(band < 0, band, 0.6 * band)
-    return np.clip(correction, -0.5, 1.2).astype(np.float32)
+    return np.asarray(np.clip(correction, -0.5, 1.2), dtype=np.float32)
 
 
 def _draw_seam(picture: Picture, points: Floats) -> None:

@@ -171,7 +171,7 @@ def _teeth_white(portrait: Portrait) -> Floats:
     brightness = whites.mean(axis=1)
     usual = np.clip(skin.mean() * 1.35, 0, 0.93) * np.asarray([1.02, 0.98, 0.91])
     if len(whites) < 20:
-        return usual.astype(np.float32)
+        return np.asarray(usual, dtype=np.float32)
     plain = whites[(brightness >= np.quantile(brightness, 0.75))]
     seen = np.median(plain, axis=0)
     # A little yellower than the eye, never far from what the skin's light allows.
@@ -179,7 +179,7 @@ def _teeth_white(portrait: Portrait) -> Floats:
     white = 0.5 * white + 0.5 * usual
     low, high = 1.1 * skin.mean(), SKIN_LIMIT * skin.mean()
     white = white * np.clip(white.mean(), low, high) / white.mean()
-    return np.clip(white, 0, 0.95).astype(np.float32)
+    return np.asarray(np.clip(white, 0, 0.95), dtype=np.float32)
 
 
 def _patch(picture: Floats, place: Floats) -> Floats:
