@@ -14,7 +14,7 @@ from affetto.conditioning.prosody import SILENT, loud_level, prosody
 from affetto.errors import BadInput
 from affetto.recognizers.speech.pooling import pool
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
-from affetto.recognizers.speech.whisper import FRAME
+from affetto.recognizers.speech.whisper import FRAME, WhisperEncoder
 
 Sound = NDArray[np.float32]
 STEP_HZ = 50.0
@@ -75,6 +75,7 @@ def state_windows(wav: Sound) -> Iterator[tuple[Tensor, Tensor]]:
     stays the same for hours of sound.
     """
     recognizer = shared_recognizer()
+    encoder: WhisperEncoder = recognizer.__dict__["encoder"]
     gain = LEVEL / max(loud_level(wav), SILENT)
     step, margin = round((WINDOW_S - 2 * MARGIN_S) * STEP_HZ), round(MARGIN_S * STEP_HZ)
     total = -(-len(wav) // FRAME)
@@ -82,7 +83,7 @@ def state_windows(wav: Sound) -> Iterator[tuple[Tensor, Tensor]]:
         start, last = max(0, first - margin), min(total, first + step)
         piece = torch.from_numpy(wav[start * FRAME : (last + margin) * FRAME] * np.float32(gain))
         with torch.no_grad():
-            states = recognizer.encoder(piece[None], torch.tensor([len(piece)]))  # (1, 5, t, D)
+            states = encoder(piece[None], torch.tensor([len(piece)]))  # (1, 5, t, D)
             there = _presence(recognizer, states, piece / gain)
         kept = slice(first - start, last - start)
         yield states[0, LAYER, kept], there[kept]

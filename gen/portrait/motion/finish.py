@@ -37,7 +37,7 @@ def finish(
         blinks_per_minute: of new blinks; None is a natural rate.
     """
     values = motion.values.astype(np.float64)
-    times = (first_frame + 0.5 + np.arange(len(values))) / motion.fps
+    times = (first_frame + 0.5 + np.arange(len(values), dtype=np.float64)) / motion.fps
     values = lay_over(values, phones, times)
     if seed is not None:
         length = duration_s if duration_s is not None else float(times[-1]) + 1.0 / motion.fps

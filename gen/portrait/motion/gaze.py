@@ -43,4 +43,6 @@ def gaze(times_s: Floats, head_deg: Floats, *, rng: np.random.Generator, amount:
     rise = np.clip((times_s - starts[now]) / SACCADE_S, 0.0, 1.0)[:, None]
     before = places[np.maximum(now - 1, 0)]
     fixed = before + rise * rise * (3 - 2 * rise) * (places[now] - before)
-    return np.clip(fixed - AGAINST * head_deg, -np.array(FURTHEST_DEG), np.array(FURTHEST_DEG))
+    furthest = np.array(FURTHEST_DEG)
+    turned: Floats = np.clip(fixed - AGAINST * head_deg, -furthest, furthest)
+    return turned

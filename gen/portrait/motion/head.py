@@ -52,7 +52,9 @@ def accents(prosody: Floats, rate_hz: float) -> Accents:
     rising = smooth + 0.03 * np.clip(prosody[:, 1], -4, 8) * (prosody[:, 2] > 0.5)
     found, peak = find_peaks(rising, distance=max(1, round(APART_S * rate_hz)), prominence=0.12)
     weight = np.clip(peak["prominences"], 0.0, 1.2)
-    return Accents((found + 0.5) / rate_hz, weight, prosody[found, 1].astype(np.float64))
+    return Accents(
+        (found.astype(np.float64) + 0.5) / rate_hz, weight, prosody[found, 1].astype(np.float64)
+    )
 
 
 def sway(num_frames: int, fps: float, *, rng: np.random.Generator) -> Floats:

@@ -64,7 +64,7 @@ def speak(
     """
     course = prosody.values[0].numpy().astype(np.float64)
     num_frames = max(1, round(len(course) / prosody.rate_hz * FPS))
-    times = (np.arange(num_frames) + 0.5) / FPS
+    times = (np.arange(num_frames, dtype=np.float64) + 0.5) / FPS
     draws = [np.random.default_rng([seed, stream]) for stream in range(5)]
     mouth = articulate(phones, times, effort(course, prosody.rate_hz, times))
     values = mouth + _felt(track, times, strength, _speaking(phones, times))
