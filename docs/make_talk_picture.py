@@ -1,4 +1,4 @@
-"""Draw docs/figures/talk.jpg, frames of a talking painting: `python docs/make_talk_picture.py FILM`.
+"""Draw docs/figures/talk.jpg, a talking painting: `python docs/make_talk_picture.py FILM`.
 
 FILM is the talk.mp4 of samples/mona_lisa.jpg and samples/mona_lisa_speaks.flac with --seed 7 and
 --emotion "0=neutral; 1.5=happy; 3.5=surprised; 5=sad; 7=angry".
