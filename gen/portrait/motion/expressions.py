@@ -39,10 +39,10 @@ RECIPES: dict[str, dict[str, float]] = {
         "headForward": 0.08, "gazePitch": 4.0,
     },
     "fearful": {
-        "browInnerUp": 1.0, "browDown": 0.8, "eyeWide": 1.0, "mouthStretch": 1.0,
-        "jawOpen": 0.38, "mouthLowerDown": 0.8, "mouthFrown": 0.55, "mouthShrugLower": 0.2,
-        "noseSneer": 0.08, "headPitch": 1.5, "headForward": -0.08, "lidLeft": 0.22,
-        "lidRight": 0.22,
+        "browInnerUp": 1.0, "browDown": 0.8, "eyeWide": 0.9, "mouthStretch": 1.0,
+        "jawOpen": 0.4, "mouthLowerDown": 0.8, "mouthUpperUp": 0.35, "mouthFunnel": 0.35,
+        "mouthFrown": 0.6, "mouthShrugLower": 0.13, "headPitch": 0.5, "headForward": -0.08,
+        "lidLeft": 0.28, "lidRight": 0.28,
     },
     "disgusted": {
         "noseSneer": 1.0, "mouthUpperUp": 0.9, "browDown": 1.0, "cheekSquint": 0.85,
