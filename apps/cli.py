@@ -219,7 +219,7 @@ def talk(
     ] = None,
     weights: Annotated[
         str,
-        typer.Option(help="default, clean (synthesized data only), a folder, or hub:owner/name."),
+        typer.Option(help="default, clean (moved by rules alone), a folder, or hub:owner/name."),
     ] = "default",
     as_json: Json = False,
     quiet: Quiet = False,
