@@ -38,6 +38,88 @@ def _ramp(value: float) -> float:
 
 
 @njit(cache=True)
+def _mix(colour: Floats, other: Floats, share: float) -> None:
+    for c in range(3):
+        colour[c] += share * (other[c] - colour[c])
+
+
+@njit(cache=True)
+def _see_ball(
+    x: float,
+    y: float,
+    lids: tuple[float, float, float, float],
+    looking: float,
+    numbers: Floats,
+    textures: tuple[Floats, Floats, Floats],
+    colour: Floats,
+    other: Floats,
+) -> float:
+    """Eyeball and iris at a place into `colour`; gives what the lid's moved shadow makes of it."""
+    upper, lower, upper_rest, lower_rest = lids
+    skin, ball, iris = textures
+    lash, radius = numbers[LASH], numbers[IRIS_RADIUS]
+    gx, gy = numbers[GAZE_X], numbers[GAZE_Y]
+    moved_up = _ramp(abs(upper - upper_rest))
+    moved_low = _ramp(abs(lower - lower_rest))
+    known = _ramp((y - upper_rest) / 1.5 + 1 - moved_up * (1 + lash / 1.5))
+    known *= _ramp((lower_rest - y) / 1.5 + 1 - moved_low * 1.7)
+    known *= 1 - looking
+    _read(ball, x, y, colour)
+    dx, dy = x - gx - numbers[IRIS_X], y - gy - numbers[IRIS_Y]
+    disc = _ramp((radius - np.sqrt(dx * dx + dy * dy)) / 1.6 + 0.5)
+    if disc > 0:
+        _read(iris, x - gx, y - gy, other)
+        _mix(colour, other, disc)
+    if known > 0:
+        _read(skin, x, y, other)
+        _mix(colour, other, known)
+    # The upper lid's shadow goes with it.
+    shadow_now = np.exp(-max(y - upper, 0.0) / (1.6 * lash))
+    shadow_rest = np.exp(-max(y - upper_rest, 0.0) / (1.6 * lash))
+    shadow: float = (1 - numbers[SHADE] * shadow_now) / (1 - numbers[SHADE] * shadow_rest)
+    return shadow
+
+
+@njit(cache=True)
+def _see_lid(
+    x: float,
+    y: float,
+    lids: tuple[float, float, float, float],
+    numbers: Floats,
+    textures: tuple[Floats, Floats],
+    other: Floats,
+    colour: Floats,
+) -> None:
+    """Skin of the upper lid at a place into `other`: edge and fold keep their width."""
+    upper, fold, upper_rest, fold_rest = lids
+    skin, lid = textures
+    lash, crease, shut = numbers[LASH], numbers[CREASE], numbers[SHUT]
+    tall, tall_rest = upper - fold, upper_rest - fold_rest
+    rigid_low = min(lash * 1.2, 0.45 * tall_rest)
+    rigid_top = min(crease, 0.3 * tall_rest)
+    bare = 0.0
+    if tall <= rigid_low + rigid_top + 0.5:
+        place = fold_rest + (y - fold) * tall_rest / max(tall, 0.1)
+    elif upper - y < rigid_low:
+        place = upper_rest - (upper - y)
+    elif y - fold < rigid_top:
+        place = fold_rest + (y - fold)
+        bare = 0.2 * shut  # the fold smooths out
+    else:
+        share = (y - fold - rigid_top) / (tall - rigid_low - rigid_top)
+        span = tall_rest - rigid_low - rigid_top
+        place = fold_rest + rigid_top + share * span
+        into = min(y - fold - rigid_top, upper - y - rigid_low)
+        stretch = (tall - rigid_low - rigid_top) / max(span, 0.5)
+        soft = 0.35 * (tall - rigid_low - rigid_top)
+        bare = 0.85 * _ramp(into / soft + 0.25) * _ramp((stretch - 1.2) / 1.5)
+    _read(skin, x, place, other)
+    if bare > 0:
+        _read(lid, x, upper_rest - (upper - y), colour)
+        _mix(other, colour, bare)
+
+
+@njit(cache=True)
 def paint_eye(
     frame: Bytes,
     window: NDArray[np.int32],
@@ -65,10 +147,9 @@ def paint_eye(
     """
     columns = curves.shape[1]
     first, last = numbers[FIRST], numbers[LAST]
-    lash, crease = numbers[LASH], numbers[CREASE]
+    lash, shut = numbers[LASH], numbers[SHUT]
     gx, gy = numbers[GAZE_X], numbers[GAZE_Y]
     looking = _ramp(np.sqrt(gx * gx + gy * gy) / 1.5)
-    shut, radius = numbers[SHUT], numbers[IRIS_RADIUS]
     colour = np.empty(3, dtype=np.float32)
     other = np.empty(3, dtype=np.float32)
     base = np.empty(3, dtype=np.float32)
@@ -95,25 +176,8 @@ def paint_eye(
                 base[c] = frame[py, px, c]
             cover = _ramp(min(y - upper, lower - y) + 0.5)
             if cover > 0:
-                moved_low = _ramp(abs(lower - lower_rest))
-                known = _ramp((y - upper_rest) / 1.5 + 1 - moved_up * (1 + lash / 1.5))
-                known *= _ramp((lower_rest - y) / 1.5 + 1 - moved_low * 1.7)
-                known *= 1 - looking
-                _read(ball, x, y, colour)
-                dx, dy = x - gx - numbers[IRIS_X], y - gy - numbers[IRIS_Y]
-                disc = _ramp((radius - np.sqrt(dx * dx + dy * dy)) / 1.6 + 0.5)
-                if disc > 0:
-                    _read(iris, x - gx, y - gy, other)
-                    for c in range(3):
-                        colour[c] += disc * (other[c] - colour[c])
-                if known > 0:
-                    _read(skin, x, y, other)
-                    for c in range(3):
-                        colour[c] += known * (other[c] - colour[c])
-                # The upper lid's shadow goes with it.
-                shadow_now = np.exp(-max(y - upper, 0.0) / (1.6 * lash))
-                shadow_rest = np.exp(-max(y - upper_rest, 0.0) / (1.6 * lash))
-                shadow = (1 - numbers[SHADE] * shadow_now) / (1 - numbers[SHADE] * shadow_rest)
+                lids = (upper, lower, upper_rest, lower_rest)
+                shadow = _see_ball(x, y, lids, looking, numbers, (skin, ball, iris), colour, other)
                 for c in range(3):
                     base[c] += cover * (min(colour[c] * min(shadow, 1.06), 255.0) - base[c])
             if y >= upper and y < upper + lash:
@@ -123,38 +187,12 @@ def paint_eye(
                 lighter = other[0] + other[1] + other[2] - base[0] - base[1] - base[2]
                 if lighter > 0:
                     weight *= 1 - moved_up
-                weight *= 1 - 0.7 * shut
-                for c in range(3):
-                    base[c] += weight * (other[c] - base[c])
+                _mix(base, other, weight * (1 - 0.7 * shut))
             over = _ramp(upper - y + 0.5)
             if over > 0:
-                tall, tall_rest = upper - fold, upper_rest - fold_rest
-                rigid_low = min(lash * 1.2, 0.45 * tall_rest)
-                rigid_top = min(crease, 0.3 * tall_rest)
-                bare = 0.0
-                if tall <= rigid_low + rigid_top + 0.5:
-                    place = fold_rest + (y - fold) * tall_rest / max(tall, 0.1)
-                elif upper - y < rigid_low:
-                    place = upper_rest - (upper - y)
-                elif y - fold < rigid_top:
-                    place = fold_rest + (y - fold)
-                    bare = 0.2 * shut  # the fold smooths out
-                else:
-                    share = (y - fold - rigid_top) / (tall - rigid_low - rigid_top)
-                    span = tall_rest - rigid_low - rigid_top
-                    place = fold_rest + rigid_top + share * span
-                    into = min(y - fold - rigid_top, upper - y - rigid_low)
-                    stretch = (tall - rigid_low - rigid_top) / max(span, 0.5)
-                    soft = 0.35 * (tall - rigid_low - rigid_top)
-                    bare = 0.85 * _ramp(into / soft + 0.25) * _ramp((stretch - 1.2) / 1.5)
-                _read(skin, x - aside, place, other)
-                if bare > 0:
-                    _read(lid, x - aside, upper_rest - (upper - y), colour)
-                    for c in range(3):
-                        other[c] += bare * (colour[c] - other[c])
-                over *= _ramp((y - fold) / 2.0)
-                for c in range(3):
-                    base[c] += over * (other[c] - base[c])
+                lids = (upper, fold, upper_rest, fold_rest)
+                _see_lid(x - aside, y, lids, numbers, (skin, lid), other, colour)
+                _mix(base, other, over * _ramp((y - fold) / 2.0))
             if shut > 0:
                 away = (y - upper) / (0.45 * lash + 0.5)
                 dark = 1 - 0.25 * shut * np.exp(-away * away)

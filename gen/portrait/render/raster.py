@@ -21,6 +21,18 @@ RELAXATIONS = 8
 
 
 @njit(cache=True)
+def _within(
+    near: float, far: float, origin: float, slope: float, here: float
+) -> tuple[float, float]:
+    """The part of a row, near to far, in which a weight that is linear in x stays above 0."""
+    if slope > 1e-9:
+        return max(near, origin - here / slope), far
+    if slope < -1e-9:
+        return near, min(far, origin - here / slope)
+    return near, far if here >= 0 else near - 1.0
+
+
+@njit(cache=True)
 def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats) -> None:
     """Draw triangles of source coordinates, the later over the earlier.
 
@@ -66,18 +78,12 @@ def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats)
             dy = y - ay
             near, far = left, right
             for edge in range(3):
+                slope, here = wax, 1.0 + way * dy + slack_a
                 if edge == 0:
-                    slope, height_here = wbx, wby * dy + slack_b
+                    slope, here = wbx, wby * dy + slack_b
                 elif edge == 1:
-                    slope, height_here = wcx, wcy * dy + slack_c
-                else:
-                    slope, height_here = wax, 1.0 + way * dy + slack_a
-                if slope > 1e-9:
-                    near = max(near, ax - height_here / slope)
-                elif slope < -1e-9:
-                    far = min(far, ax - height_here / slope)
-                elif height_here < 0:
-                    far = near - 1.0
+                    slope, here = wcx, wcy * dy + slack_c
+                near, far = _within(near, far, ax, slope, here)
             first = max(0, int(np.ceil(near)))
             last = min(width - 1, int(np.floor(far)))
             if first > last:
