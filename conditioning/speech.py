@@ -86,7 +86,7 @@ def state_windows(wav: Sound) -> Iterator[tuple[Tensor, Tensor]]:
             states = encoder(piece[None], torch.tensor([len(piece)]))  # (1, 5, t, D)
             there = _presence(recognizer, states, piece / gain)
         kept = slice(first - start, last - start)
-        yield states[0, LAYER, kept], there[kept]
+        yield states[0, LAYER, kept].clone(), there[kept]  # a view would keep all five states
 
 
 def _presence(recognizer: SpeechRecognizer, states: Tensor, wav: Tensor) -> Tensor:
