@@ -67,12 +67,6 @@ def reporting_portraits(data: Path, packages: Packages) -> list[Photo]:
     return found
 
 
-def tuning_portraits(data: Path) -> list[Photo]:
-    """Those of data/portraits that settings may be chosen on."""
-    names = [name for name in json.loads(PROTOCOL.read_text())["tuning"] if "(" not in name]
-    return [Photo(name, read(data / "portraits" / f"{name}.jpg")) for name in names]
-
-
 def read(path: Path) -> Picture:
     """(H, W, 3) uint8 RGB."""
     content = cv2.imread(str(path))

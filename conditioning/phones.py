@@ -64,14 +64,13 @@ class SpokenPhone(NamedTuple):
 SpokenPhones = tuple[SpokenPhone, ...]
 
 
-def hear_phones(wav: Sound, *, posteriors: Posteriors | None = None) -> SpokenPhones:
+def hear_phones(wav: Sound) -> SpokenPhones:
     """The sounds of a speech in any language, in order; pauses are what lies between them.
 
     Args:
         wav: (S,) at 16 kHz.
-        posteriors: of it, where `phone_posteriors` was already asked.
     """
-    heard = emissions(phone_posteriors(wav) if posteriors is None else posteriors)
+    heard = emissions(phone_posteriors(wav))
     placed: list[SpokenPhone] = []
     aligner = Aligner()
     for part in _stretches(heard):
@@ -79,7 +78,7 @@ def hear_phones(wav: Sound, *, posteriors: Posteriors | None = None) -> SpokenPh
     return tuple(placed)
 
 
-def align_text(wav: Sound, text: str, *, posteriors: Posteriors | None = None) -> SpokenPhones:
+def align_text(wav: Sound, text: str) -> SpokenPhones:
     """The sounds of a speech whose words are known, in English or in letters like its.
 
     Words that the pronouncing dictionary lacks are read by hama's rules. Where there is no path
@@ -88,12 +87,11 @@ def align_text(wav: Sound, text: str, *, posteriors: Posteriors | None = None) -
     Args:
         wav: (S,) at 16 kHz.
         text: what is said; punctuation is passed over.
-        posteriors: as for `hear_phones`.
 
     Raises:
         BadInput: the text is not what is said.
     """
-    heard = hear_phones(wav, posteriors=posteriors)
+    heard = hear_phones(wav)
     words = [word.replace("\u2019", "'") for word in _WORD.findall(text.lower())]
     if not words or not heard or any(letter.isdigit() for letter in text):
         return heard
@@ -118,8 +116,7 @@ def align_text(wav: Sound, text: str, *, posteriors: Posteriors | None = None) -
 
 def phone_posteriors(wav: Sound) -> Posteriors:
     """(T, P) probabilities at 50 Hz of hama's symbols, the blank last; see `phone_symbols`."""
-    parts = [part for part in posterior_windows(wav)]
-    return np.concatenate(parts)
+    return np.concatenate(list(posterior_windows(wav)))
 
 
 def phone_symbols() -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affetto.condition import Conditions, ConditionTrack
-from affetto.conditioning.phones import Posteriors, phone_posteriors
 from affetto.conditioning.prosody import SILENT, loud_level, prosody
 from affetto.errors import BadInput
 from affetto.recognizers.speech.pooling import pool
@@ -25,16 +24,15 @@ PRESENCE_S, PRESENCE_HOP_S = 1.6, 0.4
 QUIET, QUIET_WIDTH = -1.9, 0.15  # log10 of amplitude over the loud level: a pause
 
 
-def speech_conditions(wav: Sound, *, posteriors: Posteriors | None = None) -> Conditions:
-    """All that is heard of a speech, in one batch item.
+def speech_conditions(wav: Sound) -> Conditions:
+    """All that is heard of a speech but its phones, in one batch item.
 
     Args:
         wav: (S,) float32 at 16 kHz, full scale 1, any language, S >= 1.
-        posteriors: of it, where `phone_posteriors` was already asked.
 
     Returns:
         T = S / 320 steps (rounded up) of 20 ms: `speech` (1, T, 384) Whisper tiny.en's layer
-        `LAYER`; `phones` (1, T, P) posteriors of hama's symbols; `prosody` (1, T, 4) log10
+        `LAYER`; `prosody` (1, T, 4) log10
         amplitude over the loud level, F0 in semitones over the voice's median, voiced, presence of
         a voice in [0, 1].
 
@@ -42,14 +40,12 @@ def speech_conditions(wav: Sound, *, posteriors: Posteriors | None = None) -> Co
         BadInput: no samples, NaN or another shape.
     """
     check_speech(wav)
-    posteriors = phone_posteriors(wav) if posteriors is None else posteriors
     states, presence = [], []
     for heard, there in state_windows(wav):
         states.append(heard)
         presence.append(there)
     return {
         "speech": _track(torch.cat(states)),
-        "phones": _track(torch.from_numpy(posteriors)),
         "prosody": _track(torch.from_numpy(with_presence(wav, torch.cat(presence).numpy()))),
     }
 

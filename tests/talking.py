@@ -84,6 +84,7 @@ class Models:
 
     speech: object = None
     weights: tuple = ()
+    denoiser: object = None
 
 
 def glance(film, *, wanted, photo, phones):

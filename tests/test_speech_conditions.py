@@ -30,7 +30,6 @@ def test_shapes_and_ranges(wav: Sound) -> None:
     found = speech_conditions(wav)
     steps = -(-len(wav) // 320)
     assert found["speech"].values.shape == (1, steps, 384)
-    assert found["phones"].values.shape[:2] == (1, steps)
     assert found["prosody"].values.shape == (1, steps, 4)
     assert all(track.rate_hz == 50 and track.mask.all() for track in found.values())
     energy, _, voiced, presence = found["prosody"].values[0].numpy().T

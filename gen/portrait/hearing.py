@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.condition import Conditions
-from affetto.conditioning.phones import SpokenPhones, align_text, hear_phones, phone_posteriors
+from affetto.conditioning.phones import SpokenPhones, align_text, hear_phones
 from affetto.conditioning.speech import speech_conditions
 from affetto.gen.portrait.motion.hearing import with_visemes
 
@@ -72,11 +72,6 @@ def listen(wav: Wav, *, text: str | None = None) -> Heard:
         wav: (S,) at 16 kHz, full scale 1.
         text: the words, where known; they place the phones better than listening alone.
     """
-    posteriors = phone_posteriors(wav)
-    phones = (
-        align_text(wav, text, posteriors=posteriors)
-        if text
-        else hear_phones(wav, posteriors=posteriors)
-    )
-    conditions = with_visemes(speech_conditions(wav, posteriors=posteriors), phones)
+    phones = align_text(wav, text) if text else hear_phones(wav)
+    conditions = with_visemes(speech_conditions(wav), phones)
     return Heard(conditions, phones, len(wav) / SPEECH_HZ, float(np.abs(wav).max()))

@@ -21,7 +21,6 @@ Double = NDArray[np.float64]
 
 # The first letter of an IPA symbol, diacritics taken off -> what the lips do.
 CLOSED, LIP_TOOTH, ROUNDED, SPREAD, OPEN = "pbm", "fv", "ouwʊʃʒ", "iɪeɛæjsz", "aɑæʌɐɒ"
-VOWELS = "aɑæʌɐɒəɜɝɚeɛiɪoɔuʊyøœɯɨɤ"
 
 # Of the inner lips, in outer eye-corner distances: shut as far as the mesh can tell.
 SHUT_GAP = 0.03

@@ -21,7 +21,6 @@ from affetto.motion import CHANNELS, FPS, Motion
 
 SHORTEST = 16  # new frames in a window, at least
 AT_START = 0.3  # share of windows that begin with their clip
-EMOTION_DIM = 64
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,6 @@ CORE = 0.25  # of a sound's length, left out at either end of its core
 LEAD_S = 0.02  # lips are ahead of the sound
 DIPHTHONG_SHARE = 0.6  # of its length that the first vowel lasts
 LEAST_PAUSE_S = 0.12  # a shorter gap between sounds is no pause
-EDGE_S = 0.15  # before the first sound and after the last the mouth goes to rest
 REACH_S = 0.6  # beyond this a sound has no say
 CHUNK = 256  # frames at once
 

@@ -14,8 +14,6 @@ from affetto.gen.portrait.motion.blinks import blink_times, lid_course
 from affetto.gen.portrait.motion.coarticulation import lay_over
 from affetto.motion import PLACE, Motion
 
-NO_BLINKS = "none"
-
 
 def finish(
     motion: Motion,
