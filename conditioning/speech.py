@@ -1,6 +1,6 @@
 """What a generator hears of a speech: Whisper states, phones, prosody, presence, at 50 Hz."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affetto.condition import Conditions, ConditionTrack
+from affetto.conditioning.phones import SpokenPhone
 from affetto.conditioning.prosody import SILENT, loud_level, prosody
+from affetto.conditioning.voice import voice_in
 from affetto.errors import BadInput
 from affetto.recognizers.speech.pooling import pool
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
-from affetto.recognizers.speech.whisper import FRAME, WhisperEncoder
+from affetto.recognizers.speech.whisper import FRAME, WhisperEncoder, load_whisper
 
 Sound = NDArray[np.float32]
 STEP_HZ = 50.0
@@ -24,11 +26,13 @@ PRESENCE_S, PRESENCE_HOP_S = 1.6, 0.4
 QUIET, QUIET_WIDTH = -1.9, 0.15  # log10 of amplitude over the loud level: a pause
 
 
-def speech_conditions(wav: Sound) -> Conditions:
+def speech_conditions(wav: Sound, *, phones: Sequence[SpokenPhone] | None = None) -> Conditions:
     """All that is heard of a speech but its phones, in one batch item.
 
     Args:
         wav: (S,) float32 at 16 kHz, full scale 1, any language, S >= 1.
+        phones: of the speech: the presence of a voice is read off them. None: the speech
+            recognizer judges it, which learned from data that are not for every use.
 
     Returns:
         T = S / 320 steps (rounded up) of 20 ms: `speech` (1, T, 384) Whisper tiny.en's layer
@@ -40,13 +44,16 @@ def speech_conditions(wav: Sound) -> Conditions:
         BadInput: no samples, NaN or another shape.
     """
     check_speech(wav)
+    recognizer = shared_recognizer() if phones is None else None
     states, presence = [], []
-    for heard, there in state_windows(wav):
+    for heard, there in state_windows(wav, recognizer):
         states.append(heard)
         presence.append(there)
+    joined = torch.cat(states)
+    judged = torch.cat(presence).numpy() if phones is None else voice_in(phones, len(joined))
     return {
-        "speech": _track(torch.cat(states)),
-        "prosody": _track(torch.from_numpy(with_presence(wav, torch.cat(presence).numpy()))),
+        "speech": _track(joined),
+        "prosody": _track(torch.from_numpy(with_presence(wav, judged))),
     }
 
 
@@ -64,14 +71,19 @@ def with_presence(wav: Sound, presence: NDArray[np.float32]) -> NDArray[np.float
     return np.concatenate([course, there[:, None]], axis=1).astype(np.float32)
 
 
-def state_windows(wav: Sound) -> Iterator[tuple[Tensor, Tensor]]:
+def state_windows(
+    wav: Sound, recognizer: SpeechRecognizer | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Whisper states (t, 384) and presence of a voice (t,), piece by piece, each step once.
+
+    Without a recognizer nobody judges, and the presence is 0.
 
     A window of `WINDOW_S` is heard at a time and its edges are left to its neighbours, so memory
     stays the same for hours of sound.
     """
-    recognizer = shared_recognizer()
-    encoder: WhisperEncoder = recognizer.__dict__["encoder"]
+    encoder: WhisperEncoder = (
+        recognizer.__dict__["encoder"] if recognizer is not None else shared_encoder()
+    )
     gain = LEVEL / max(loud_level(wav), SILENT)
     step, margin = round((WINDOW_S - 2 * MARGIN_S) * STEP_HZ), round(MARGIN_S * STEP_HZ)
     total = -(-len(wav) // FRAME)
@@ -80,7 +92,11 @@ def state_windows(wav: Sound) -> Iterator[tuple[Tensor, Tensor]]:
         piece = torch.from_numpy(wav[start * FRAME : (last + margin) * FRAME] * np.float32(gain))
         with torch.no_grad():
             states = encoder(piece[None], torch.tensor([len(piece)]))  # (1, 5, t, D)
-            there = _presence(recognizer, states, piece / gain)
+            there = (
+                torch.zeros(states.shape[2])
+                if recognizer is None
+                else _presence(recognizer, states, piece / gain)
+            )
         kept = slice(first - start, last - start)
         yield states[0, LAYER, kept].clone(), there[kept]  # a view would keep all five states
 
@@ -111,3 +127,9 @@ def _track(values: Tensor) -> ConditionTrack:
 def shared_recognizer() -> SpeechRecognizer:
     """The speech recognizer that listens here, loaded once a process."""
     return load_speech()
+
+
+@lru_cache(maxsize=1)
+def shared_encoder() -> WhisperEncoder:
+    """Whisper's encoder alone, loaded once a process."""
+    return load_whisper()

@@ -51,7 +51,7 @@ def look(picture, *, face_number=None):
     return Face(picture)
 
 
-def hear(wav, *, text=None):
+def hear(wav, *, text=None, clean=False):
     """Conditions of the wav's own loudness; a voice wherever it sounds."""
     assert wav.dtype == np.float32
     assert np.isfinite(wav).all()

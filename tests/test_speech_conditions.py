@@ -5,8 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
+from affetto.conditioning.phones import SpokenPhone
 from affetto.conditioning.prosody import log_energy, pitch, prosody
 from affetto.conditioning.speech import speech_conditions, state_windows
+from affetto.conditioning.voice import voice_in
 from affetto.errors import BadInput
 from affetto.train.data.synthesized_speech import synthesize
 
@@ -90,3 +92,29 @@ def test_silence_and_noise_are_no_voice() -> None:
 def test_bad_sound_is_refused(wav: Sound) -> None:
     with pytest.raises(BadInput, match="a speech is"):
         speech_conditions(wav)
+
+
+def test_a_voice_is_told_by_the_sounds_that_are_heard(
+    wav: Sound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the recognizer that learned from data for non-commercial use."""
+
+    def refuse() -> None:
+        raise AssertionError("asked the recognizer")
+
+    monkeypatch.setattr("affetto.conditioning.speech.shared_recognizer", refuse)
+    said = tuple(
+        SpokenPhone("a", start, start + 0.1, 0.9) for start in np.arange(1.0, 2.0, 0.12).tolist()
+    )
+    presence = voice_in(said, 250)
+    assert presence.shape == (250,)
+    assert presence[60:95].min() > 0.9
+    assert presence[200:].max() < 0.01
+    assert voice_in((), 100).max() < 0.01
+    assert voice_in((), 0).shape == (0,)
+    one = voice_in((SpokenPhone("a", 0.1, 0.2, 0.6),), 500)  # heard into noise
+    assert one.max() < 0.5
+    nothing = speech_conditions(wav, phones=())["prosody"].values[0]
+    assert nothing[:, 3].max() < 0.01
+    judged = speech_conditions(wav, phones=said)["prosody"].values[0]
+    assert judged.shape == nothing.shape

@@ -293,7 +293,7 @@ def test_silence_and_a_blink_of_sound(place, tmp_path):
 
 
 def test_music_gets_a_notice(place, tmp_path, monkeypatch, talking):
-    def hear_music(wav, *, text=None):
+    def hear_music(wav, *, text=None, clean=False):
         heard = talking.hear(wav)
         heard.conditions["prosody"].values[0, :, 3] = 0.05
         return heard

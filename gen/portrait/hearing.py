@@ -65,13 +65,16 @@ class Heard:
         return values
 
 
-def listen(wav: Wav, *, text: str | None = None) -> Heard:
+def listen(wav: Wav, *, text: str | None = None, clean: bool = False) -> Heard:
     """Hear a speech.
 
     Args:
         wav: (S,) at 16 kHz, full scale 1.
         text: the words, where known; they place the phones better than listening alone.
+        clean: hear only by nets that anybody may use for anything (Whisper, hama, SwiftF0); the
+            presence of a voice is then read off the phones.
     """
     phones = align_text(wav, text) if text else hear_phones(wav)
-    conditions = with_visemes(speech_conditions(wav), phones)
+    heard = speech_conditions(wav, phones=phones if clean else None)
+    conditions = with_visemes(heard, phones)
     return Heard(conditions, phones, len(wav) / SPEECH_HZ, float(np.abs(wav).max()))
