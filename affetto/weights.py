@@ -4,6 +4,9 @@ A set has one hash and any number of places it may come from: the installed pack
 offline), a folder of the user's, or a model hub (`hub:owner/name`, only when asked for). Wherever
 it comes from, the file's sha256 must be the one on record: in `SHIPPED` for ours, in config.json
 for others.
+
+Large matrices may be kept as int8 with one float scale a row (`int8_rows`): plain tensors under
+their own name and that name with `ROW_SCALE` behind it, which loading puts together again.
 """
 
 import hashlib
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -24,6 +28,8 @@ from affetto.text_file import read_text
 CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
 MAX_CONFIG_BYTES = 1024 * 1024
+ROW_SCALE = ":row_scale"
+LEAST_IN_ROWS = 4096  # numbers in a matrix that is worth scales
 SHIPPED_FOLDER = Path(__file__).parent / "shipped"
 # name -> sha256 of model.safetensors; the card stands in model_cards/<name>.md.
 SHIPPED: dict[str, str] = {
@@ -33,6 +39,7 @@ SHIPPED: dict[str, str] = {
     "face": "bc8bd3161f2ff137ccfe7409874e0f9738ed18e3bce8dd748494dd771cd4399c",
     "face_motion": "f4490d3877aa4e8cda18caa9c7c5bc94507d17d156ba4ce6c63e2383954b1649",
     "bank": "0436e6e5820b1fd45d8fa96b872c67c0ee6f3a33788831c2c4a5c48e87d1bfd5",
+    "bank_clean": "a2cc28a6ffefc712119d0fc88ffbe6c202086893ba4c0424914c0f2d403e79c0",
     "embedder": "0e9b19f35eadabdbb63d1b8b2f51f3966a92c7bef52acfe838ebea12f5025062",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
@@ -52,7 +59,7 @@ class Weights:
         name: its name or path as asked for.
         sha256: of the tensor file.
         config: constructor arguments of the network, JSON types.
-        tensors: name -> tensor (float16 or float32 as stored).
+        tensors: name -> tensor (float16 or float32 as stored; float32 where stored as int8 rows).
         licence: of these weights, in a sentence.
         commercial: False where the training data forbid or do not clear commercial use.
         trained_on: the data sets by name.
@@ -128,7 +135,7 @@ def load_weights(source: str | Path) -> Weights:
         name=str(source),
         sha256=digest,
         config=record["config"],
-        tensors=tensors,
+        tensors=_without_scales(tensors),
         licence=record["licence"],
         commercial=record["commercial"],
         trained_on=tuple(record["trained_on"]),
@@ -147,6 +154,44 @@ def fill(module: nn.Module, weights: Weights) -> None:
         raise WeightsError(
             f"weights {weights.name!r} do not fit {type(module).__name__}: {error}"
         ) from error
+
+
+def int8_rows(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Large matrices as int8 with a scale a row, half the size of float16; the rest as it is.
+
+    A row is what makes one output. Its largest number becomes 127, so that no number is off by
+    more than a 254th of it.
+
+    Args:
+        tensors: name -> float tensor.
+
+    Returns:
+        For a matrix (R, ...) of `LEAST_IN_ROWS` numbers or more: int8 of its shape under its name,
+        float32 (R,) under its name and `ROW_SCALE`.
+    """
+    kept: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        if value.ndim < 2 or value.numel() < LEAST_IN_ROWS:
+            kept[name] = value
+            continue
+        rows = value.float().flatten(1)
+        scale = rows.abs().amax(dim=1) / 127.0
+        whole = (rows / scale.clamp(min=1e-12)[:, None]).round()
+        kept[name] = whole.to(torch.int8).reshape(value.shape)
+        kept[name + ROW_SCALE] = scale
+    return kept
+
+
+def _without_scales(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of `int8_rows` as they were, but for rounding."""
+    tensors = {}
+    for name, value in stored.items():
+        scale = stored.get(name + ROW_SCALE)
+        if scale is not None:
+            value = (value.flatten(1).float() * scale[:, None]).reshape(value.shape)
+        if not name.endswith(ROW_SCALE):
+            tensors[name] = value
+    return tensors
 
 
 def file_sha256(path: Path) -> str:

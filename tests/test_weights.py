@@ -14,6 +14,7 @@ from affetto.weights import (
     SHIPPED,
     TENSOR_FILE,
     fill,
+    int8_rows,
     load_weights,
     save_weights,
 )
@@ -54,6 +55,33 @@ def test_the_same_tensors_give_the_same_file(folder, tmp_path):
         trained_on=(),
     )
     assert again == weights.sha256
+
+
+def test_large_matrices_are_kept_as_int8_rows_and_come_back(tmp_path):
+    torch.manual_seed(0)
+    tensors = {
+        "wide": torch.randn(64, 80) * torch.logspace(-3, 2, 64)[:, None],
+        "conv": torch.randn(32, 48, 3),
+        "still": torch.zeros(64, 64),
+        "small": torch.randn(8, 8).half(),
+        "bias": torch.randn(9000),
+    }
+    rows = int8_rows(tensors)
+    assert rows["wide"].dtype == rows["conv"].dtype == torch.int8
+    assert rows["conv"].shape == (32, 48, 3)
+    save_weights(
+        tmp_path / "set", config={}, tensors=rows, licence="x", commercial=False, trained_on=()
+    )
+    back = load_weights(tmp_path / "set").tensors
+    assert set(back) == set(tensors)
+    for name, value in tensors.items():
+        assert back[name].shape == value.shape
+        most = value.float().flatten(1).abs().amax(dim=1) if value.ndim > 1 else torch.zeros(1)
+        off = (back[name].float() - value.float()).flatten(1 if value.ndim > 1 else 0).abs()
+        assert (off.amax(dim=-1) <= most / 250).all()
+    assert torch.equal(back["small"], tensors["small"])
+    assert torch.equal(back["bias"], tensors["bias"])
+    assert torch.equal(int8_rows(back)["wide"], rows["wide"])  # nothing is lost a second time
 
 
 def test_one_flipped_bit_is_noticed(folder):
