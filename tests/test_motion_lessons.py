@@ -1,5 +1,6 @@
 """Lessons of the motion denoiser: speeches out of sentences, drawn emotions, own clips."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,14 @@ from affetto.errors import BadInput
 from affetto.gen.portrait.motion.hearing import viseme_track, with_visemes
 from affetto.motion import CHANNELS, PLACE
 from affetto.train.data.filmed_speeches import read_filmed
-from affetto.train.data.heard_speeches import RATE_HZ, Speech, joined, read_speeches, spoken
+from affetto.train.data.heard_speeches import (
+    RATE_HZ,
+    Speech,
+    joined,
+    read_speeches,
+    spoken,
+    varied,
+)
 from affetto.train.data.motion_lessons import (
     RESERVED,
     VALIDATION,
@@ -69,7 +77,7 @@ def test_visemes_stand_beside_the_conditions() -> None:
 
 
 def test_speeches_are_sentences_with_pauses() -> None:
-    sentences = [lambda size=size: np.ones(size, np.float32) for size in (8000, 24000)]
+    sentences = [lambda _, size=size: np.ones(size, np.float32) for size in (8000, 24000)]
     wav = joined(sentences, rng=np.random.default_rng(0))
     assert 8 * RATE_HZ < len(wav) < 13 * RATE_HZ
     assert 0.2 < (wav == 0).mean() < 0.7
@@ -140,6 +148,14 @@ def test_own_clips_come_with_the_emotion_beside_them(tmp_path: Path) -> None:
     assert [one.symbol for one in plain.speech.phones] == ["b", "aɪ", "f"]
     with pytest.raises(BadInput, match="no films in"):
         list(read_filmed(kept, kept))
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="needs the program flite")
+def test_varied_speech_is_another_each_time_and_the_same_again() -> None:
+    first, second = (varied(np.random.default_rng(seed), voice="slt") for seed in (1, 2))
+    assert 0.5 < len(first) / RATE_HZ < 15
+    assert len(first) != len(second)
+    assert np.array_equal(first, varied(np.random.default_rng(1), voice="slt"))
 
 
 def test_a_kept_speech_comes_back(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ from affetto.train.motion_losses import (
     seen_loss,
 )
 from affetto.train.schedule import schedule, set_rate
-from affetto.weights import save_weights
+from affetto.weights import int8_rows, save_weights
 
 STAGES = ("base", "branch")
 VALID_BATCHES = 6
@@ -313,7 +313,10 @@ def save_model(
     recognizer: MotionRecognizer | None,
     lessons: Lessons,
 ) -> None:
-    """The weights in half precision, with the facts of their card and the nets that were losses."""
+    """The weights, with the facts of their card and the nets that were losses.
+
+    Large matrices are kept as int8 rows, the rest in half precision, the motion's scales in full.
+    """
     losses = []
     if recognizer is not None:
         losses.append(
@@ -329,8 +332,8 @@ def save_model(
     }
     save_weights(
         Path(config.out) / "weights",
-        config=record_of(config.model, losses),
-        tensors=tensors,
+        config=record_of(config.model, losses, clean=lessons.clean),
+        tensors=int8_rows(tensors),
         licence=lessons.licence,
         commercial=lessons.commercial,
         trained_on=lessons.trained_on,

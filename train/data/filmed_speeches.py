@@ -40,8 +40,13 @@ class FilmedSpeech:
     track: EmotionTrack | None
 
 
-def read_filmed(root: Path, folder: Path) -> Iterator[FilmedSpeech]:
+def read_filmed(root: Path, folder: Path, *, clean: bool = False) -> Iterator[FilmedSpeech]:
     """All films in `root`; those in `folder` are not tracked anew.
+
+    Args:
+        root: where the films lie.
+        folder: where they are kept.
+        clean: see `affetto.gen.portrait.hearing.listen`.
 
     Raises:
         BadInput: there is no film, or one without sound or without a face in half of its frames.
@@ -53,7 +58,7 @@ def read_filmed(root: Path, folder: Path) -> Iterator[FilmedSpeech]:
     for path in paths:
         kept = folder / f"{path.stem}.npz"
         if not kept.exists():
-            _keep(kept, path)
+            _keep(kept, path, clean=clean)
         with np.load(kept) as file:
             speech = spoken(file, path.stem, path.stem)
             motion = Motion(file["motion"], FPS)
@@ -62,7 +67,7 @@ def read_filmed(root: Path, folder: Path) -> Iterator[FilmedSpeech]:
         yield FilmedSpeech(speech, motion, EmotionTrack.load(found[0]) if found else None)
 
 
-def _keep(kept: Path, path: Path) -> None:
+def _keep(kept: Path, path: Path, *, clean: bool) -> None:
     clip = Clip.open(path)
     if not clip.has_audio:
         raise BadInput(f"{path} has no sound: a motion model learns from speech that is heard")
@@ -71,7 +76,7 @@ def _keep(kept: Path, path: Path) -> None:
     meshes = track_meshes(_pictures(clip), FaceMesh())
     motion = capture_motion(meshes, load_basis(net="shipped"), fps=float(clip.fps)).at_fps(FPS)
     with staged_file(kept) as staged, staged.open("wb") as file:
-        np.savez(file, motion=motion.values, **heard(wav))  # type: ignore[arg-type]
+        np.savez(file, motion=motion.values, **heard(wav, clean=clean))  # type: ignore[arg-type]
 
 
 def _pictures(clip: Clip) -> Iterator[Picture]:

@@ -2,8 +2,9 @@
 
 Corpora of acted speech hold single sentences of a second or two; a speaker's sentences, in random
 order and with pauses between them, make speeches as long as a portrait's. Synthesized ones are
-spoken by flite (Black and Lenzo 2001) and are nobody's voice to protect. Letters: S samples,
-T steps at 50 Hz.
+spoken by flite (Black and Lenzo 2001) and are nobody's voice to protect: `synthesized` says phrases
+as the voice says them, `varied` sentences, phrases and random words of the pronouncing dictionary,
+each faster or slower, higher or lower. Letters: S samples, T steps at 50 Hz.
 """
 
 import csv
@@ -21,18 +22,27 @@ from affetto.conditioning.phones import SpokenPhone, SpokenPhones, hear_phones
 from affetto.conditioning.speech import speech_conditions
 from affetto.errors import BadInput, ResourceError
 from affetto.files import staged_file
-from affetto.train.data.speech_corpora import load_wav, read_emodb, read_ravdess
+from affetto.train.data.speech_corpora import Utterance, load_wav, read_emodb, read_ravdess
+from affetto.train.data.synthesized_speech import (
+    SENTENCES,
+    USUAL_PITCH_HZ,
+    WORDS_IN_A_LIST,
+    dictionary_words,
+)
+from affetto.train.data.synthesized_speech import synthesize as say
 
 Sound = NDArray[np.float32]
 
-CORPORA = ("ravdess", "emodb", "synthesized")
+CORPORA = ("ravdess", "emodb", "synthesized", "varied")
+SYNTHESIZED = ("synthesized", "varied")  # nobody's voice, nobody's data
 RATE_HZ = 16000
 LENGTH_S = 9.0  # about, of a speech
 PAUSES_S = (0.08, 0.9)
 EDGES_S = (0.0, 0.6)
 VOICES = ("slt", "rms", "awb", "kal16")
 PHRASES = Path(__file__).parent / "phrases.csv"
-Sentence = Callable[[], Sound]
+STRETCHES, PITCHES = (0.8, 1.35), (0.8, 1.25)  # of `varied` speech, over the voice's own
+Sentence = Callable[[np.random.Generator], Sound]
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ def read_speeches(
     per_voice: int,
     num_speakers: int = 0,
     leave_out: tuple[str, ...] = (),
+    clean: bool = False,
 ) -> Iterator[Speech]:
     """Hear the corpora's speeches, speaker by speaker in turn; those in `folder` are not made anew.
 
@@ -74,6 +85,7 @@ def read_speeches(
         per_voice: speeches of each synthesized voice, which has more sentences to say.
         num_speakers: of each corpus, the last ones; 0 is all.
         leave_out: beginnings of the names of speakers that are not even heard.
+        clean: see `affetto.gen.portrait.hearing.listen`; such speeches want a folder of their own.
 
     Raises:
         BadInput: an unknown corpus.
@@ -88,14 +100,14 @@ def read_speeches(
         speakers += known[-num_speakers:]
     for number in range(max(per_speaker, per_voice)):
         for speaker, sentences in speakers:
-            if number >= (per_voice if speaker.startswith("synthesized/") else per_speaker):
+            if number >= (per_voice if speaker.startswith(SYNTHESIZED) else per_speaker):
                 continue
             name = f"{speaker.replace('/', '_')}_{number:03d}"
             path = folder / f"{name}.npz"
             if not path.exists():
                 wav = joined(sentences, rng=np.random.default_rng([number, len(sentences)]))
                 with staged_file(path) as staged, staged.open("wb") as file:
-                    np.savez(file, **heard(wav))  # type: ignore[arg-type]
+                    np.savez(file, **heard(wav, clean=clean))  # type: ignore[arg-type]
             with np.load(path) as kept:
                 yield spoken(kept, name, speaker)
 
@@ -103,18 +115,45 @@ def read_speeches(
 def _speakers(root: Path, corpus: str) -> list[tuple[str, list[Sentence]]]:
     """Each speaker's name and sentences, each a function that gives its sound."""
     if corpus == "synthesized":
-        with PHRASES.open(encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row["language"] == "en"]
-        texts = [row["text"] for row in rows if len(row["text"].split()) > 2]
         return [
-            (f"synthesized/{voice}", [partial(synthesize, text, voice=voice) for text in texts])
+            (f"synthesized/{voice}", [partial(_said, text=text, voice=voice) for text in phrases()])
             for voice in VOICES
         ]
+    if corpus == "varied":
+        return [(f"varied/{voice}", [partial(varied, voice=voice)]) for voice in VOICES]
     found = read_ravdess(root / corpus) if corpus == "ravdess" else read_emodb(root / corpus)
     names = list(dict.fromkeys(one.speaker for one in found))
     return [
-        (name, [partial(load_wav, one) for one in found if one.speaker == name]) for name in names
+        (name, [partial(_recorded, one=one) for one in found if one.speaker == name])
+        for name in names
     ]
+
+
+def phrases() -> list[str]:
+    """Our own English phrases of three words or more."""
+    with PHRASES.open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["language"] == "en"]
+    return [row["text"] for row in rows if len(row["text"].split()) > 2]
+
+
+def varied(rng: np.random.Generator, *, voice: str) -> Sound:
+    """(S,) at 16 kHz: a sentence, a phrase or a list of words, with a rate and pitch of its own."""
+    kind = int(rng.integers(3))
+    if kind == 2:
+        text = " ".join(rng.choice(dictionary_words(), int(rng.integers(*WORDS_IN_A_LIST)))) + "."
+    else:
+        text = str(rng.choice(np.array((SENTENCES, phrases())[kind])))
+    pitch_hz = USUAL_PITCH_HZ[voice] * float(rng.uniform(*PITCHES))
+    stretch = float(rng.uniform(*STRETCHES))
+    return say(text, voice=voice, key="", stretch=stretch, pitch_hz=pitch_hz).wav
+
+
+def _said(_: np.random.Generator, *, text: str, voice: str) -> Sound:
+    return synthesize(text, voice=voice)
+
+
+def _recorded(_: np.random.Generator, *, one: Utterance) -> Sound:
+    return load_wav(one)
 
 
 def synthesize(text: str, *, voice: str) -> Sound:
@@ -149,7 +188,7 @@ def joined(sentences: Sequence[Sentence], *, rng: np.random.Generator) -> Sound:
     level = rng.uniform(0.03, 0.12)
     parts = [_silence(rng.uniform(*EDGES_S))]
     while sum(len(part) for part in parts) < LENGTH_S * RATE_HZ:
-        wav = sentences[int(rng.integers(len(sentences)))]()
+        wav = sentences[int(rng.integers(len(sentences)))](rng)
         loud = float(np.sqrt(np.mean(wav.astype(np.float64) ** 2)))
         parts += [wav * np.float32(level / max(loud, 1e-4)), _silence(rng.uniform(*PAUSES_S))]
     return np.concatenate(parts)
@@ -159,10 +198,10 @@ def _silence(seconds: float) -> Sound:
     return np.zeros(round(seconds * RATE_HZ), dtype=np.float32)
 
 
-def heard(wav: Sound) -> dict[str, NDArray[np.generic]]:
+def heard(wav: Sound, *, clean: bool = False) -> dict[str, NDArray[np.generic]]:
     """What is kept of a speech: arrays for a .npz, see `spoken`."""
-    conditions = speech_conditions(wav)
     phones = hear_phones(wav)
+    conditions = speech_conditions(wav, phones=phones if clean else None)
     return {
         "states": conditions["speech"].values[0].numpy().astype(np.float16),
         "prosody": conditions["prosody"].values[0].numpy(),

@@ -24,7 +24,7 @@ from affetto.motion import PLACE, Motion
 from affetto.request import EmotionRequest, Keyframe, Mixture, Share, Timeline
 from affetto.train.data.emotion_population import random_target
 from affetto.train.data.filmed_speeches import read_filmed
-from affetto.train.data.heard_speeches import Speech, read_speeches
+from affetto.train.data.heard_speeches import SYNTHESIZED, Speech, read_speeches
 from affetto.train.data.motion_windows import MotionClip, make_clip
 from affetto.weights import load_weights
 
@@ -34,9 +34,10 @@ ONE_LABEL, FULL = 0.5, 0.5  # shares of single labels among targets, of full str
 COURSES = 0.4  # share of tracks that change
 TRACK_HZ = 12.5
 # Whom portraits are reported on (benchmarks/protocols/portrait_speech.json): never trained on.
-RESERVED = ("ravdess/actor23", "ravdess/actor24", "emodb/", "synthesized/rms")
+RESERVED = ("ravdess/actor23", "ravdess/actor24", "emodb/", "synthesized/rms", "varied/rms")
 VALIDATION = ("ravdess/actor21", "ravdess/actor22")
-START = "motion"  # weights that training on own clips begins with
+START = {False: "motion", True: "motion_clean"}  # weights that training on own clips begins with
+BANK = {False: "bank", True: "bank_clean"}
 NEUTRAL = EmotionRequest(Mixture((Share("neutral", 1.0),)))
 
 
@@ -52,6 +53,7 @@ class MotionData:
     num_speakers: int = 0  # of each corpus, the last ones; 0 is all
     times_neutral: int = 3  # that the teacher speaks each speech
     times_emotional: int = 6
+    clean: bool = False  # hear and feel only by nets whose data are cleared for any use
     seed: int = 0
 
 
@@ -66,6 +68,7 @@ class Lessons:
     licence: str
     commercial: bool
     trained_on: tuple[str, ...]
+    clean: bool = False
 
     def of(self, stage: str) -> tuple[list[MotionClip], list[MotionClip]]:
         """For training and for validation."""
@@ -87,20 +90,24 @@ def read_lessons(data: MotionData) -> Lessons:
             per_voice=data.per_voice,
             num_speakers=data.num_speakers,
             leave_out=RESERVED,
+            clean=data.clean,
         )
     )
-    bank = load_bank()
+    bank = load_bank(BANK[data.clean])
     ours, others = split(speeches)
     rng = np.random.default_rng(data.seed)
-    clean = tuple(data.corpora) == ("synthesized",)
+    commercial = data.clean and set(data.corpora) <= set(SYNTHESIZED)
     return Lessons(
         neutral=taught(ours, bank, times=data.times_neutral, emotional=False, rng=rng),
         emotional=taught(ours, bank, times=data.times_emotional, emotional=True, rng=rng),
         valid_neutral=taught(others, bank, times=1, emotional=False, rng=rng),
         valid_emotional=taught(others, bank, times=2, emotional=True, rng=rng),
-        licence="Apache-2.0" if clean else NON_COMMERCIAL,
-        commercial=clean,
-        trained_on=tuple(data.corpora),
+        licence=CLEAN if commercial else NON_COMMERCIAL,
+        commercial=commercial,
+        trained_on=tuple(
+            f"{one} speech (flite)" if one in SYNTHESIZED else one for one in data.corpora
+        ),
+        clean=data.clean,
     )
 
 
@@ -109,7 +116,7 @@ def filmed_lessons(data: MotionData) -> Lessons:
 
     The base learns from all of them, too, as few people have films of a neutral face alone.
     """
-    bank = load_bank()
+    bank, start = load_bank(BANK[data.clean]), load_weights(START[data.clean])
     clips = [
         make_clip(
             sound_of(one.speech),
@@ -119,7 +126,7 @@ def filmed_lessons(data: MotionData) -> Lessons:
             liveliness=1.0,
             speaker=one.speech.speaker,
         )
-        for one in read_filmed(Path(data.root), Path(data.heard))
+        for one in read_filmed(Path(data.root), Path(data.heard), clean=data.clean)
     ]
     valid = clips[::8]
     train = [clip for number, clip in enumerate(clips) if number % 8] or clips
@@ -128,9 +135,10 @@ def filmed_lessons(data: MotionData) -> Lessons:
         emotional=train,
         valid_neutral=valid,
         valid_emotional=valid,
-        licence="As the clips' owner says; the start was the shipped motion weights.",
-        commercial=False,
-        trained_on=("the user's own clips", *load_weights(START).trained_on),
+        licence=f"As the clips' owner says; the start was {start.name}: {start.licence}",
+        commercial=start.commercial,
+        trained_on=("the user's own clips", *start.trained_on),
+        clean=data.clean,
     )
 
 
@@ -142,6 +150,7 @@ def split(speeches: Sequence[Speech]) -> tuple[list[Speech], list[Speech]]:
 
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0: learned from RAVDESS speech (Livingstone and Russo 2018)."
+CLEAN = "Apache-2.0: learned from synthesized speech (flite) alone."
 
 
 def taught(

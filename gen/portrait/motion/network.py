@@ -296,14 +296,24 @@ def load_denoiser(source: str | Path = "motion") -> MotionDenoiser:
     return net.eval().requires_grad_(False)
 
 
-def record_of(config: DenoiserConfig, losses: list[dict[str, Any]]) -> dict[str, Any]:
-    """What config.json says: the network's size, and the nets that were its losses."""
-    return {**asdict(config), "losses": losses}
+def record_of(
+    config: DenoiserConfig, losses: list[dict[str, Any]], *, clean: bool = False
+) -> dict[str, Any]:
+    """What config.json says: the network's size, the nets that were its losses, how it hears.
+
+    Args:
+        config: the size.
+        losses: see `affetto.recognizers.independence`.
+        clean: it hears and feels by nets whose data are cleared for any use; such weights want
+            the same of `affetto.gen.portrait.pipeline`.
+    """
+    return {**asdict(config), "losses": losses, "clean": clean}
 
 
 def config_of(record: dict[str, Any]) -> DenoiserConfig:
     """The network's size from config.json."""
-    return DenoiserConfig(**{name: value for name, value in record.items() if name != "losses"})
+    told = ("losses", "clean")
+    return DenoiserConfig(**{name: value for name, value in record.items() if name not in told})
 
 
 def _moved(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
