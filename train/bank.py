@@ -195,7 +195,9 @@ def save_model(folder: Path, bank: EmotionBank, config: BankRecipe) -> None:
         folder,
         config=dataclasses.asdict(config.model),
         tensors=bank.state_dict(),
-        licence=embedder.LICENCE if read else "Apache-2.0; learned from random requests alone, no data",
+        licence=embedder.LICENCE
+        if read
+        else "Apache-2.0; learned from random requests alone, no data",
         commercial=not read,
         trained_on=("random_requests", *(f"readings of {name}" for name in config.modalities)),
     )
