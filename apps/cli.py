@@ -208,6 +208,10 @@ def talk(
     face: Annotated[
         int | None, typer.Option(min=1, help="Which face, where there are several; 1 the largest.")
     ] = None,
+    face_net: Annotated[
+        Path | None,
+        typer.Option(help="MediaPipe's face_landmarker.task, if you have it: sees lips better."),
+    ] = None,
     text: Annotated[
         str | None, typer.Option(help="The words that are said, for exact lips (English).")
     ] = None,
@@ -219,7 +223,7 @@ def talk(
     ] = None,
     weights: Annotated[
         str,
-        typer.Option(help="default, clean (moved by rules alone), a folder, or hub:owner/name."),
+        typer.Option(help="default, clean (licence-clean data), a folder, or hub:owner/name."),
     ] = "default",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -245,6 +249,7 @@ def talk(
         fps=fps,
         size=parse_size(size),
         face=face,
+        face_net=face_net,
         text=text,
         motion_in=motion_in,
         motion_out=motion_out,

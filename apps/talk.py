@@ -109,8 +109,9 @@ def _make(
     progress("looking at the photo, listening", 0.02)
     picture = read_picture(job.portrait)
     given = read_motion(job.motion_in) if job.motion_in else None
-    listening = begun(lambda: listen(read_wav(speech), text=job.text))
-    portrait = analyse(picture, face_number=job.face)
+    clean = models.speech is None
+    listening = begun(lambda: listen(read_wav(speech), text=job.text, clean=clean))
+    portrait = analyse(picture, face_number=job.face, face_net=job.face_net)
     renderer = Renderer(portrait, size=job.size)
     wanted = wanted_track(request, speech, models=models, progress=progress)
     heard = listening()
@@ -170,7 +171,7 @@ def _fingerprint(job: Job, request: EmotionRequest, models: Models) -> str:
 
 
 def _inputs(job: Job, request: EmotionRequest) -> list[Path]:
-    given = (job.portrait, job.speech, job.motion_in, request.file)
+    given = (job.portrait, job.speech, job.face_net, job.motion_in, request.file)
     return [path for path in given if path]
 
 

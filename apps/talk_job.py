@@ -56,6 +56,7 @@ class Job:
     fps: float = 25.0
     size: int | None = 512
     face: int | None = None
+    face_net: Path | None = None
     text: str | None = None
     motion_in: Path | None = None
     motion_out: Path | None = None
@@ -103,7 +104,7 @@ class Job:
         words += ["--emotion", self.emotion, "--seed", str(self.seed)]
         for name in (
             "strength", "speech_guidance", "emotion_guidance", "liveliness", "head", "gaze",
-            "blink", "fps", "size", "face", "text", "motion_in", "weights",
+            "blink", "fps", "size", "face", "face_net", "text", "motion_in", "weights",
         ):  # fmt: skip
             value = getattr(self, name)
             if value != getattr(plain, name):

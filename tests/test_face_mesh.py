@@ -10,6 +10,7 @@ import skimage.data
 
 from affetto.clip import Picture
 from affetto.errors import BadInput
+from affetto.gen.portrait.render.analyse import analyse
 from affetto.recognizers.face.blaze import FaceBox
 from affetto.recognizers.face.detector import FaceDetector
 from affetto.recognizers.face.mesh import NUM_POINTS, FaceMesh, Mesh
@@ -120,3 +121,11 @@ def test_task_net_agrees(picture: Picture, face: FaceBox, mesh: Mesh) -> None:
     assert found.points.shape == (NUM_POINTS, 3)
     assert found.presence > 0.9
     assert apart(mesh, found) < 0.1
+
+
+@pytest.mark.skipif(not TASK.is_file(), reason="needs the .task file")
+def test_a_portrait_is_looked_at_with_the_users_net(picture: Picture) -> None:
+    shipped, users = (analyse(picture, face_net=net) for net in (None, TASK))
+    assert not np.array_equal(shipped.mesh.points, users.mesh.points)
+    unit = users.mesh.eye_distance_px
+    assert np.linalg.norm(shipped.points - users.points, axis=1)[:, None].mean() / unit < 0.1

@@ -193,9 +193,10 @@ def test_a_smile_with_teeth_becomes_neutral(portrait):
 
 
 def test_what_is_neutral_stays_as_it_is(portrait):
-    mesh = FaceMesh().again(portrait.neutral, portrait.points)
-    fitted = fit(mesh.points, load_basis(), identity=portrait.fit.identity)
-    picture, points = neutralise(portrait.neutral, mesh, fitted)
+    reader, basis = FaceMesh(), load_basis()
+    mesh = reader.again(portrait.neutral, portrait.points)
+    fitted = fit(mesh.points, basis, identity=portrait.fit.identity)
+    picture, points = neutralise(portrait.neutral, mesh, fitted, reader=reader, basis=basis)
     difference = np.abs(picture.astype(int) - portrait.neutral)
     assert difference.mean() < 1.5
     assert lip_gap(points) < 1e-3

@@ -1,5 +1,7 @@
 """From a photo to a Portrait: find the face, crop, measure, cut out, fill in, neutralise."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +41,11 @@ IRIS_CENTRES = (468, 473)
 
 
 def analyse(
-    picture: Picture, *, face_number: int | None = None, work_size: int = WORK_SIZE
+    picture: Picture,
+    *,
+    face_number: int | None = None,
+    work_size: int = WORK_SIZE,
+    face_net: Path | None = None,
 ) -> Portrait:
     """Understand a photo once, for any number of frames.
 
@@ -47,12 +53,13 @@ def analyse(
         picture: (H, W, 3) uint8 RGB.
         face_number: which face, counted from 1, the largest first; None takes the largest.
         work_size: side in pixels of the square that is measured.
+        face_net: MediaPipe's face_landmarker.task, to look in place of the net that ships.
 
     Returns:
         The portrait, with notices about what will look bad.
 
     Raises:
-        BadInput: no face, no such face, or a photo that cannot work.
+        BadInput: no face, no such face, a photo that cannot work, or no such net.
     """
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise BadInput(f"a photo is (H, W, 3) uint8 RGB, got {picture.shape} {picture.dtype}")
@@ -62,11 +69,12 @@ def analyse(
     left, top, side = box
     work = resized(picture[top : top + side, left : left + side], work_size)
     scale = work_size / side
-    mesh = FaceMesh().read(work, _moved(face, left, top, scale))
-    basis = load_basis()
+    reader = FaceMesh(task=face_net)
+    mesh = reader.read(work, _moved(face, left, top, scale))
+    basis = load_basis(net="task" if face_net else "shipped")
     fitted = fit(mesh.points, basis)
     notices = examine(picture, faces, mesh, fitted, face_number=face_number or 1)
-    neutral, points = neutralise(work, mesh, fitted)
+    neutral, points = neutralise(work, mesh, fitted, reader=reader, basis=basis)
     points = layered(sealed(neutral, points))
     oval = mesh.points[list(OVAL), :2]
     matte = cut_out(work, oval)

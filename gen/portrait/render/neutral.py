@@ -32,7 +32,7 @@ from affetto.gen.portrait.render.shading import (
     multiply_light,
     whole,
 )
-from affetto.recognizers.face.arkit import FaceFit, fit, load_basis
+from affetto.recognizers.face.arkit import ArkitBasis, FaceFit, fit
 from affetto.recognizers.face.mesh import FaceMesh, Mesh
 
 Floats = NDArray[np.float32]
@@ -78,13 +78,17 @@ MOUTH_CORNERS, CORNER_REACH = (78, 308, 324, 95, 318, 88), 0.05  # face widths
 LIPS = (*OUTER_UPPER, *OUTER_LOWER)
 
 
-def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, Floats]:
+def neutralise(
+    picture: Picture, mesh: Mesh, fitted: FaceFit, *, reader: FaceMesh, basis: ArkitBasis
+) -> tuple[Picture, Floats]:
     """Take the expression out of a portrait.
 
     Args:
         picture: (S, S, 3) uint8 RGB.
         mesh: of its face, in its pixels.
         fitted: of that mesh.
+        reader: what read the mesh; it looks again at what is left of the expression.
+        basis: of that reader.
 
     Returns:
         (S, S, 3) the neutral picture and (468, 3) where its landmarks lie. A photo that is neutral
@@ -99,14 +103,12 @@ def neutralise(picture: Picture, mesh: Mesh, fitted: FaceFit) -> tuple[Picture, 
         (gap - RESTING_GAP) / (FULL_GAP - RESTING_GAP) - 0.3,
     )
     share = float(np.clip(share, 0, 1))
-    basis = load_basis()
     deltas = (fitted.scale * basis.deltas @ fitted.rotation.T).astype(np.float32)  # (52, 468, 3)
     shapes = share * _expressed(fitted.coefficients)
     shapes += share * (_rested(points, shapes, deltas) - shapes)
     lifted = shapes[LIFTING]
     lips = lips_only(picture, points)
     triangles = facing(closed(basis.triangles), points)
-    reader = FaceMesh()
     for _ in range(ROUNDS):
         result, target = _reshaped(lips, points, shapes, deltas, triangles)
         seen = reader.again(result, target).points
