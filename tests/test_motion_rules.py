@@ -12,7 +12,7 @@ from affetto.emotion_bank.bank import request_to_track
 from affetto.gen.portrait.motion.blinks import blink_times, lid_course
 from affetto.gen.portrait.motion.coarticulation import articulate, closure, lay_over
 from affetto.gen.portrait.motion.finish import finish
-from affetto.gen.portrait.motion.gaze import gaze
+from affetto.gen.portrait.motion.gaze import saccades, turned_back
 from affetto.gen.portrait.motion.head import accents, sway
 from affetto.gen.portrait.motion.rules import speak
 from affetto.motion import CHANNELS, PLACE, POSE, Motion
@@ -188,21 +188,55 @@ def test_blinks_are_as_often_and_as_long_as_people_s(seed: int) -> None:
     assert len(blink_times(60.0, rng=rng, per_minute=0.0)) == 0
 
 
-def test_short_speeches_blink_too_now_and_then() -> None:
+@pytest.mark.parametrize("duration_s", [3.0, 4.6, 6.0, 7.1, 9.9, 31.0])
+def test_every_speech_blinks_10_to_25_times_a_minute(duration_s: float) -> None:
+    times = (np.arange(round(25 * duration_s)) + 0.5) / 25
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        starts = blink_times(duration_s, rng=rng, per_minute=None)
+        assert 10 <= 60 * len(starts) / duration_s <= 25
+        shut = lid_course(starts, times, rng=rng)
+        assert np.diff((shut > 0.85).astype(int), prepend=0).clip(0).sum() == len(starts)
+        assert shut[[0, -1]].max() < 0.3
+
+
+@pytest.mark.parametrize("per_minute", [4.0, 40.0, 90.0])
+def test_blinks_are_as_often_as_asked(per_minute: float) -> None:
     counts = [
-        len(blink_times(6.0, rng=np.random.default_rng(seed), per_minute=None))
+        len(blink_times(20.0, rng=np.random.default_rng(seed), per_minute=per_minute))
         for seed in range(60)
     ]
-    assert 10 <= 10 * np.mean(counts) <= 25
+    assert 3 * np.mean(counts) == pytest.approx(per_minute, rel=0.15)
+    assert np.ptp(counts) <= 1
 
 
 def test_eyes_turn_against_the_head() -> None:
-    times = (np.arange(250) + 0.5) / 25
-    head = np.stack([4 * np.sin(times), np.zeros(250)], axis=1)
-    held = gaze(times, head, rng=np.random.default_rng(0), amount=0.0)
-    assert np.corrcoef(held[:, 0], head[:, 0])[0, 1] < -0.99
-    free = gaze(times, 0 * head, rng=np.random.default_rng(0), amount=1.0)
-    assert 0.2 < free[:, 0].std() < 6
+    head = np.stack([4 * np.sin(np.arange(250) / 25), np.zeros(250)], axis=1)
+    assert np.corrcoef(turned_back(head)[:, 0], head[:, 0])[0, 1] < -0.99
+    assert np.abs(turned_back(10 * head)).max() <= 12
+
+
+def test_eyes_rest_and_jump_and_are_the_same_for_any_part() -> None:
+    times = (np.arange(1500) + 0.5) / 25
+    whole = saccades(times, 60.0, rng=np.random.default_rng(0), amount=1.0)
+    part = saccades(times[640:704], 60.0, rng=np.random.default_rng(0), amount=1.0)
+    assert np.array_equal(whole[640:704], part)
+    steps = np.abs(np.diff(whole[:, 0]))
+    assert np.mean(steps == 0) > 0.8
+    assert steps.max() > 2
+    assert 0.5 < whole[:, 0].std() < 6
+    still = saccades(times, 60.0, rng=np.random.default_rng(0), amount=0.0)
+    assert np.abs(still).max() == 0
+
+
+def test_eyes_jump_over_any_motion_as_lively_as_asked() -> None:
+    rest = Motion(np.zeros((250, len(CHANNELS)), np.float32))
+    natural = finish(rest, (), seed=1)
+    still = finish(rest, (), seed=1, liveliness=0.0)
+    assert column(natural.values, "gazeYaw").std() > 0.3
+    assert np.abs(column(still.values, "gazeYaw")).max() == 0
+    assert column(still.values, "eyeBlinkLeft").max() > 0.9
+    assert np.abs(column(finish(rest, ()).values, "gazeYaw")).max() == 0
 
 
 def test_head_sways_slowly_and_nods_on_accents() -> None:

@@ -18,17 +18,20 @@ AGAINST = 0.85  # of the head's turn that the eyes take back
 FURTHEST_DEG = (12.0, 8.0)
 
 
-def gaze(times_s: Floats, head_deg: Floats, *, rng: np.random.Generator, amount: float) -> Floats:
-    """(T, 2) gaze yaw and pitch in degrees relative to the head.
+def saccades(
+    times_s: Floats, duration_s: float, *, rng: np.random.Generator, amount: float
+) -> Floats:
+    """(T, 2) where the eyes rest and jump to, yaw and pitch in degrees, the head apart.
+
+    Each row depends on its time, the duration and what is drawn alone.
 
     Args:
-        times_s: (T,) rising.
-        head_deg: (T, 2) the head's yaw and pitch.
+        times_s: (T,) rising, in [0, duration_s].
+        duration_s: of the speech.
         rng: drawn from.
         amount: 0 holds the viewer, 1 is natural.
     """
-    duration = float(times_s[-1] - times_s[0]) + 1.0
-    number = int(duration / 0.7) + 8
+    number = int(duration_s / 0.7) + 8
     rests = FIXATION_LEAST_S + np.exp(
         rng.normal(np.log(FIXATION_S) - FIXATION_SPREAD**2 / 2, FIXATION_SPREAD, number)
     )
@@ -38,11 +41,16 @@ def gaze(times_s: Floats, head_deg: Floats, *, rng: np.random.Generator, amount:
     rests = np.where(away, 0.6 * rests, rests)
     spread = np.where(away[:, None], AWAY_DEG, NEAR_DEG)
     places = amount * spread * rng.standard_normal((number, 2))
-    starts = times_s[0] + np.concatenate([[-1.0], np.cumsum(rests)[:-1] - rng.uniform(0, 0.5)])
+    starts = np.concatenate([[-1.0], np.cumsum(rests)[:-1] - rng.uniform(0, 0.5)])
     now = np.searchsorted(starts, times_s, side="right") - 1  # (T,)
     rise = np.clip((times_s - starts[now]) / SACCADE_S, 0.0, 1.0)[:, None]
     before = places[np.maximum(now - 1, 0)]
-    fixed = before + rise * rise * (3 - 2 * rise) * (places[now] - before)
+    fixed: Floats = before + rise * rise * (3 - 2 * rise) * (places[now] - before)
+    return fixed
+
+
+def turned_back(head_deg: Floats) -> Floats:
+    """(T, 2) what the eyes turn against the head's (T, 2) yaw and pitch, in degrees."""
     furthest = np.array(FURTHEST_DEG)
-    turned: Floats = np.clip(fixed - AGAINST * head_deg, -furthest, furthest)
+    turned: Floats = np.clip(-AGAINST * head_deg, -furthest, furthest)
     return turned

@@ -19,7 +19,7 @@ from affetto.emotion import EmotionTrack
 from affetto.gen.portrait.motion.blinks import blink_times, lid_course
 from affetto.gen.portrait.motion.coarticulation import articulate, lay_over
 from affetto.gen.portrait.motion.expressions import expression
-from affetto.gen.portrait.motion.gaze import gaze
+from affetto.gen.portrait.motion.gaze import turned_back
 from affetto.gen.portrait.motion.head import accents, nods, raises, sway
 from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
 
@@ -124,7 +124,7 @@ def _live(
     draws: list[np.random.Generator],
     liveliness: float,
 ) -> None:
-    """Add head, gaze and brows."""
+    """Add head and brows, and eyes that turn against the head."""
     found = accents(course, rate_hz)
     pose = [PLACE[name] for name in POSE]
     moved = sway(len(times_s), FPS, rng=draws[0])
@@ -135,5 +135,4 @@ def _live(
         values[:, PLACE[name]] += share * up
     head = values[:, [PLACE["headYaw"], PLACE["headPitch"]]]
     turned = head - head.mean(axis=0) if len(head) > 1 else head
-    eyes = gaze(times_s, turned, rng=draws[2], amount=liveliness)
-    values[:, [PLACE["gazeYaw"], PLACE["gazePitch"]]] += eyes
+    values[:, [PLACE["gazeYaw"], PLACE["gazePitch"]]] += turned_back(turned)

@@ -40,6 +40,8 @@ Rows = NDArray[np.float32]
 SLOW = members("brow", "cheeks", "eyes", "angles", "places", "gaze", "lids")
 POLE = 0.43
 LAG_FRAMES = 2 * POLE / (1 - POLE)  # of the filter
+HEAD = members("angles", "places")
+HEAD_NOISE = 1.5  # of unit spread; at 1 the head moves less than the teacher's
 EASE_FRAMES = 8.0  # in which a window's own course takes over from the course before it
 
 
@@ -203,9 +205,10 @@ def _smoothed(values: Tensor, before: Tensor | None) -> Tensor:
 
 
 def window_noise(seed: int, number: int) -> Tensor:
-    """(64, C) white noise of window `number`, whatever was drawn before."""
+    """(64, C) white noise of window `number`, whatever was drawn before; the head has more."""
     rng = np.random.default_rng([seed, number])
     white = rng.standard_normal((WINDOW, len(CHANNELS)), dtype=np.float32)
+    white[:, HEAD] *= HEAD_NOISE
     return torch.from_numpy(white)
 
 
