@@ -22,6 +22,8 @@ VOICED = 0.5
 LOWEST_HZ, HIGHEST_HZ = 60.0, 500.0
 USUAL_HZ = 160.0  # where no voice is heard
 WIDEST_SEMITONES = 18.0
+# Whole hops of the detector (256 samples), so that its frames fall where one look has them.
+WINDOW_S, MARGIN_S = 32.0, 1.024
 Sound = NDArray[np.float32]
 Course = NDArray[np.float32]
 
@@ -58,15 +60,29 @@ def log_energy(wav: Sound) -> Course:
 
 def pitch(wav: Sound, num_steps: int) -> tuple[Course, NDArray[np.bool_]]:
     """(T,) semitones over the median, held between voiced steps, and where it is voiced."""
-    found = _detector().detect(wav, RATE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ)
-    sure = found.confidence >= VOICED
+    times, pitch_hz, sure = _detected(wav)
     middles = (np.arange(num_steps) + 0.5) * FRAME / RATE_HZ
     if not sure.any():
         return np.zeros(num_steps, np.float32), np.zeros(num_steps, dtype=np.bool_)
-    logs = 12.0 * np.log2(found.pitch_hz[sure] / USUAL_HZ)
-    semitones = np.interp(middles, found.timestamps[sure], logs - np.median(logs))
-    voiced = np.interp(middles, found.timestamps, sure.astype(np.float64)) >= VOICED
+    logs = 12.0 * np.log2(pitch_hz[sure] / USUAL_HZ)
+    semitones = np.interp(middles, times[sure], logs - np.median(logs))
+    voiced = np.interp(middles, times, sure.astype(np.float64)) >= VOICED
     return np.clip(semitones, -WIDEST_SEMITONES, WIDEST_SEMITONES).astype(np.float32), voiced
+
+
+def _detected(wav: Sound) -> tuple[Course, Course, NDArray[np.bool_]]:
+    """(N,) seconds, F0 in Hz and whether it is sure, read window by window in constant memory."""
+    parts = []
+    step, margin = round(WINDOW_S * RATE_HZ), round(MARGIN_S * RATE_HZ)
+    for first in range(0, len(wav), step):
+        start = max(0, first - margin)
+        piece = wav[start : first + step + margin]
+        found = _detector().detect(piece, RATE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ)
+        times = found.timestamps + start / RATE_HZ
+        ours = (times >= first / RATE_HZ) & (times < (first + step) / RATE_HZ)
+        parts.append((times[ours], found.pitch_hz[ours], found.confidence[ours] >= VOICED))
+    times, pitch_hz, sure = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return times, pitch_hz, sure
 
 
 def _amplitude(wav: Sound) -> NDArray[np.float64]:

@@ -151,6 +151,7 @@ WRINKLES: tuple[Wrinkle, ...] = (
     ),
 )  # fmt: skip
 FADING = 0.48  # of a line's length at each end
+REACH = 8.0  # widths from a line beyond which its shoulders are under 1e-5 of their height
 
 
 def activations() -> Floats:
@@ -194,14 +195,18 @@ def _valley(line: Line, places: Floats, landmarks: Floats) -> tuple[Floats, Floa
     """(P,) height and (P,) darkness of one line."""
     ends = np.stack([landmarks[n] + np.asarray([dx, dy]) for n, dx, dy in line.through])
     way = _smooth(ends)
-    distance, along = _from_way(places, way)
+    height, dark = np.zeros(len(places), np.float32), np.zeros(len(places), np.float32)
+    reach = REACH * line.width
+    near = np.all((places > way.min(axis=0) - reach) & (places < way.max(axis=0) + reach), axis=1)
+    distance, along = _from_way(places[near], way)
     fade = np.clip(np.minimum(along, 1 - along) / FADING, 0, 1)
     fade = fade * fade * (3 - 2 * fade)
     bottom = np.exp(-0.5 * (distance / line.width) ** 2)
     shoulder = np.exp(-0.5 * ((np.abs(distance) - 2.2 * line.width) / (1.2 * line.width)) ** 2)
     swell = np.where(distance < 0, line.swell[0], line.swell[1])
-    height = line.depth * fade * (swell * shoulder - bottom)
-    return height, -line.dark * fade * bottom
+    height[near] = line.depth * fade * (swell * shoulder - bottom)
+    dark[near] = -line.dark * fade * bottom
+    return height, dark
 
 
 def _smooth(ends: Floats) -> Floats:
