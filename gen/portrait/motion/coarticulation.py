@@ -77,6 +77,8 @@ _OPENERS = [PLACE[name] for name in (
     "mouthFunnel", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft",
     "mouthUpperUpRight", "mouthShrugUpper",
 )]  # fmt: skip
+_LIFTERS = [PLACE["noseSneerLeft"], PLACE["noseSneerRight"]]  # they raise the upper lip as well
+LIFT_KEPT = 0.4  # of it where lips are shut
 
 
 class Timed(NamedTuple):
@@ -161,6 +163,7 @@ def lay_over(values: Floats, phones: Sequence[SpokenPhone], times_s: Floats) -> 
     jaw = PLACE["jawOpen"]
     result[:, jaw] -= held * np.maximum(result[:, jaw] - SHUT_JAW, 0.0)
     result[:, _OPENERS] *= (1.0 - held)[:, None]
+    result[:, _LIFTERS] *= (1.0 - (1.0 - LIFT_KEPT) * shut)[:, None]
     close = PLACE["mouthClose"]
     # What is open between the lips is closed by as much as the jaw is open.
     result[:, close] = (
