@@ -23,7 +23,7 @@ LOWEST_HZ, HIGHEST_HZ = 60.0, 500.0
 USUAL_HZ = 160.0  # where no voice is heard
 WIDEST_SEMITONES = 18.0
 # Whole hops of the detector (256 samples), so that its frames fall where one look has them.
-WINDOW_S, MARGIN_S = 32.0, 1.024
+WINDOW_S, MARGIN_S = 8.0, 1.024
 Sound = NDArray[np.float32]
 Course = NDArray[np.float32]
 
@@ -81,8 +81,8 @@ def _detected(wav: Sound) -> tuple[Course, Course, NDArray[np.bool_]]:
         times = found.timestamps + start / RATE_HZ
         ours = (times >= first / RATE_HZ) & (times < (first + step) / RATE_HZ)
         parts.append((times[ours], found.pitch_hz[ours], found.confidence[ours] >= VOICED))
-    times, pitch_hz, sure = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return times, pitch_hz, sure
+    times, pitch_hz, sure = zip(*parts, strict=True)
+    return np.concatenate(times), np.concatenate(pitch_hz), np.concatenate(sure)
 
 
 def _amplitude(wav: Sound) -> NDArray[np.float64]:

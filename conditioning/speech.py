@@ -15,7 +15,7 @@ from affetto.conditioning.voice import voice_in
 from affetto.errors import BadInput
 from affetto.recognizers.speech.pooling import pool
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
-from affetto.recognizers.speech.whisper import FRAME, WhisperEncoder, load_whisper
+from affetto.recognizers.speech.whisper import FRAME, WIDTH, WhisperEncoder, load_whisper
 
 Sound = NDArray[np.float32]
 STEP_HZ = 50.0
@@ -45,14 +45,15 @@ def speech_conditions(wav: Sound, *, phones: Sequence[SpokenPhone] | None = None
     """
     check_speech(wav)
     recognizer = shared_recognizer() if phones is None else None
-    states, presence = [], []
+    total, done = -(-len(wav) // FRAME), 0
+    states, presence = torch.empty(total, WIDTH), torch.empty(total)
     for heard, there in state_windows(wav, recognizer):
-        states.append(heard)
-        presence.append(there)
-    joined = torch.cat(states)
-    judged = torch.cat(presence).numpy() if phones is None else voice_in(phones, len(joined))
+        states[done : done + len(heard)] = heard
+        presence[done : done + len(heard)] = there
+        done += len(heard)
+    judged = presence.numpy() if phones is None else voice_in(phones, total)
     return {
-        "speech": _track(joined),
+        "speech": _track(states),
         "prosody": _track(torch.from_numpy(with_presence(wav, judged))),
     }
 
@@ -98,7 +99,7 @@ def state_windows(
                 else _presence(recognizer, states, piece / gain)
             )
         kept = slice(first - start, last - start)
-        yield states[0, LAYER, kept].clone(), there[kept]  # a view would keep all five states
+        yield states[0, LAYER, kept], there[kept]
 
 
 def _presence(recognizer: SpeechRecognizer, states: Tensor, wav: Tensor) -> Tensor:
