@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from affetto.apps.progress import Report, silent
-from affetto.apps.resolve import resolve
+from affetto.apps.resolve import TRACKS, resolve
 from affetto.apps.talk_job import Job
 from affetto.clip import Clip
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_timeline import smooth
-from affetto.errors import MediaError
+from affetto.errors import MediaError, RequestError
 from affetto.gen.portrait.hearing import SPEECH_HZ, Heard, Wav
 from affetto.gen.portrait.pipeline import Models
 from affetto.gen.portrait.render.portrait import Portrait
@@ -22,7 +22,7 @@ from affetto.media_sound import Sound
 from affetto.motion import FPS
 from affetto.recognizers.face.picture import SUFFIXES as PICTURES
 from affetto.recognizers.speech.recognizer import recognize_speech
-from affetto.request import Auto, EmotionRequest, Timeline
+from affetto.request import Auto, EmotionRequest, Like, Timeline
 
 LONGEST_S = 3600.0
 WINDOW_S, HOP_S, SMOOTH_S = 3.0, 0.5, 0.6  # of the speech recognizer, for `auto`
@@ -56,11 +56,14 @@ def wanted_track(
     """The request at the speech's frame times; `auto` is what the voice sounds like.
 
     Raises:
-        RequestError: the request says nothing about emotion.
+        RequestError: the request says nothing about emotion, or wants a recognizer that weights
+            for any use do without.
         MediaError: a recording cannot be read.
     """
     measured = None
-    if isinstance(request.target, Auto):
+    if models.speech is None:
+        refuse_recognizers(request)
+    elif isinstance(request.target, Auto):
         heard = recognize_speech(
             _blocks(speech), window_s=WINDOW_S, hop_s=HOP_S, recognizer=models.speech
         )
@@ -74,6 +77,22 @@ def wanted_track(
         resolved=resolved,
     )
     return replace(track, evidence=measured.evidence if measured else track.evidence)
+
+
+def refuse_recognizers(request: EmotionRequest) -> None:
+    """Refuse what only recognizers know that learned from data for non-commercial use.
+
+    Raises:
+        RequestError: it is `auto`, or `like:` a recording.
+    """
+    target = request.target
+    recording = isinstance(target, Like) and target.file.suffix.casefold() not in TRACKS
+    if isinstance(target, Auto) or recording:
+        raise RequestError(
+            f"--emotion {request} needs recognizers that learned from data for non-commercial use, "
+            "which these --weights do without: say the emotion (--emotion happy, a timeline, free "
+            "text, or like: a saved track), or take --weights default"
+        )
 
 
 def notices(

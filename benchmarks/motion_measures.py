@@ -24,7 +24,8 @@ from affetto.recognizers.score_portrait.smoothness import measure_jerk
 
 Rows = NDArray[np.float32]
 LIPS = members("lips", "jaw")
-SPEECH_FREE = [place for place in range(len(CHANNELS)) if place not in LIPS]
+GAZE = [PLACE["gazeYaw"], PLACE["gazePitch"]]  # its jumps are laid over at the end
+SPEECH_FREE = [place for place in range(len(CHANNELS)) if place not in (*LIPS, *GAZE)]
 SEVEN = ("neutral", "happy", "sad", "angry", "fearful", "disgusted", "surprised")
 MAX_LAG = 25  # frames
 SHUT_GAP = 0.03  # in coefficients of the jaw
@@ -70,7 +71,7 @@ def closed_rate(motion: Motion, phones: SpokenPhones) -> tuple[float, int]:
 
 
 def features(motion: Motion) -> NDArray[np.float64]:
-    """What the probe reads: the mean over time of all that is not lips or jaw, and mouth corners."""
+    """What the probe reads: the mean over time of all that is not lips, jaw or gaze, and mouth corners."""
     seen: NDArray[np.float64] = motion.values[:, [*SPEECH_FREE, *_CORNERS]].mean(axis=0)
     return seen
 

@@ -26,7 +26,7 @@ from affetto.gen.portrait.unfinished import Unfinished
 from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
 from affetto.motion_file import rounded
 from affetto.recognizers.speech.recognizer import SpeechRecognizer
-from affetto.weights import SHIPPED, Weights, load_weights
+from affetto.weights import Weights, load_weights
 
 Head = Literal["still", "natural", "lively"]
 Gaze = Literal["camera", "natural"]
@@ -71,23 +71,35 @@ class TalkOptions:
 
 @dataclass(frozen=True)
 class Models:
-    """The nets that listen and move, ready, and where they came from."""
+    """The nets that listen and move, ready, and where they came from.
 
-    speech: SpeechRecognizer
+    Attributes:
+        speech: None where only nets may listen whose data are cleared for any use.
+        bank: what the denoiser was trained with.
+        denoiser: None where the rules move the face.
+        weights: of all of them.
+    """
+
+    speech: SpeechRecognizer | None
     bank: EmotionBank
     denoiser: MotionDenoiser | None
     weights: tuple[Weights, ...]
 
 
 def load_models(source: str = "default") -> Models:
-    """The nets for `--weights`: default, clean, a folder or hub id (see `affetto.weights`)."""
-    motion = WEIGHT_NAMES.get(source, source)
-    shipped = motion not in WEIGHT_NAMES.values() or motion in SHIPPED
+    """The nets for `--weights`: default, clean, a folder or hub id (see `affetto.weights`).
+
+    What listens and what feels is what the motion weights were trained with.
+    """
+    motion = load_weights(WEIGHT_NAMES.get(source, source))
+    clean = bool(motion.config.get("clean", False))
+    bank = "bank_clean" if clean else "bank"
+    heard_by = () if clean else (load_weights("speech"),)
     return Models(
-        speech=shared_recognizer(),
-        bank=load_bank(),
-        denoiser=load_denoiser(motion) if shipped else None,
-        weights=tuple(map(load_weights, ("speech", "bank", motion)[: 3 if shipped else 2])),
+        speech=None if clean else shared_recognizer(),
+        bank=load_bank(bank),
+        denoiser=load_denoiser(motion.name),
+        weights=(*heard_by, load_weights(bank), motion),
     )
 
 
@@ -168,6 +180,7 @@ def finished(made: Motion, heard: Heard, options: TalkOptions, *, first_frame: i
         duration_s=heard.duration_s,
         seed=options.seed,
         blinks_per_minute=options.blinks_per_minute,
+        liveliness=options.liveliness,
     )
     times_s = (first_frame + np.arange(len(motion.values))) / motion.fps
     motion = hushed(motion, heard.voice_at(times_s))
