@@ -76,7 +76,7 @@ class WhisperEncoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer() for _ in range(NUM_LAYERS))
         self.norm = nn.LayerNorm(WIDTH)
         self.register_buffer("positions", torch.zeros(_POSITIONS, WIDTH))
-        self.register_buffer("window", torch.hann_window(_WINDOW), persistent=False)
+        self.register_buffer("window", hann_window(), persistent=False)
         self.register_buffer("bands", mel_matrix(), persistent=False)  # (80, 201)
 
     def forward(self, wav: Tensor, lengths: Tensor) -> Tensor:
@@ -139,6 +139,12 @@ def frames_of(lengths: Tensor) -> Tensor:
     return (lengths + FRAME - 1) // FRAME
 
 
+def hann_window() -> Tensor:
+    """(400,) periodic; by numpy, as torch imports its compiler to make one on the meta device."""
+    turns = np.arange(_WINDOW) / _WINDOW
+    return torch.from_numpy((0.5 - 0.5 * np.cos(2 * np.pi * turns)).astype(np.float32))
+
+
 def mel_matrix() -> Tensor:
     """(80, 201) Slaney mel filters of equal area, 0-8 kHz, as in Whisper."""
     edges = _to_hz(np.linspace(_to_mel(0.0), _to_mel(RATE_HZ / 2), NUM_BANDS + 2))
@@ -170,8 +176,6 @@ def load_whisper() -> WhisperEncoder:
     with torch.device("meta"):
         net = WhisperEncoder()
     net.load_state_dict(_named(read_container(path)), strict=True, assign=True)
-    net.register_buffer("window", torch.hann_window(_WINDOW), persistent=False)
-    net.register_buffer("bands", mel_matrix(), persistent=False)
     return net.requires_grad_(False).eval()
 
 
