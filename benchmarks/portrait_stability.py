@@ -4,27 +4,41 @@ Run: python benchmarks/portrait_stability.py --face-api package --face-recogniti
 """
 
 import hashlib
+import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from face_api_net import LABELS
+from motion_measures import meshes
 from portrait_meshes import RealClip, real_clips
 from portrait_photos import Packages, options, reporting_portraits
-from portrait_talks import SIZE, Talked, load_maker, motion_of, track_of
+from portrait_talks import PROTOCOL, SIZE, Talked, load_maker, motion_of, track_of
 from result_file import write_result
 
 from affetto.blendshapes import NUM_BLENDSHAPES
+from affetto.conditioning.phones import SpokenPhone
+from affetto.gen.portrait.hearing import Heard, listen
+from affetto.gen.portrait.pipeline import Models, TalkOptions, expressed, load_models, talk
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.renderer import Renderer
+from affetto.gen.portrait.unfinished import unfinished_work
+from affetto.motion import Motion
 from affetto.recognizers.score_portrait.liveliness import measure_liveliness
 from affetto.recognizers.score_portrait.smoothness import Jerk, measure_jerk
+from affetto.train.data.synthesized_speech import synthesize
 
 PSNR_BAR_DB = 45.0
 BLINKS = (10.0, 25.0)
 JERK = (0.7, 1.3)
 SAME_BYTES = 3  # portraits
 BESIDE = (-24, -16, 16, 24)  # frames
+WINDOW = 64  # frames
+LONG_S = 60.0
+APART = 7  # frames by which each speech begins later than the one before, so that seams meet other sounds
 
 
 def main() -> None:
@@ -46,6 +60,7 @@ def main() -> None:
         *background_row(films),
         *blink_rows(films),
         *jerk_rows(films),
+        *long_rows(len(films)),
         f"| face found again | {100 * np.mean([np.isfinite(f.meshes).all(axis=(1, 2)).mean() for f in films]):.1f} % of frames | - | |",
         *bound_row(films),
         *same_bytes(photos[:SAME_BYTES], films),
@@ -88,10 +103,72 @@ def blink_rows(films: list[Talked]) -> list[str]:
 
 def jerk_rows(films: list[Talked]) -> list[str]:
     """With a control: the same a little before and after the seams, where nothing is joined."""
-    found = [measure_jerk(seen(film), seams=film.seams) for film in films]
+    return ratio_rows([seen(film) for film in films], [film.seams for film in films], "films")
+
+
+def long_rows(count: int) -> list[str]:
+    """A film of seven seconds has two seams, whose jerk is what happens to be said there; a minute has 23.
+
+    Motion alone, on the mean face. Second control: the rules, which know no windows.
+    """
+    models = load_models()
+    made = {
+        "a minute of motion": models,
+        "a minute of the rules' motion": replace(models, denoiser=None),
+    }
+    protocol = json.loads(PROTOCOL.read_text())
+    texts = [*protocol["texts"], protocol["timeline_text"]]
+    spoken = {voice: long_speech(voice, texts) for voice in protocol["voices"]}
+    rows = []
+    for name, models in made.items():
+        faces = []
+        for number in range(count):
+            heard = later(spoken[protocol["voices"][number % 4]], APART * number % WINDOW)
+            values = motion_heard(heard, LABELS[number % len(LABELS)], models, seed=number)
+            faces.append(meshes(Motion(values)))
+        seams = [list(range(WINDOW, len(face) - WINDOW // 2, WINDOW)) for face in faces]
+        rows += ratio_rows(faces, seams, name)
+    return rows
+
+
+def long_speech(voice: str, texts: list[str]) -> Heard:
+    """The protocol's texts one after the other, as often as `LONG_S` and a window need."""
+    said = np.concatenate([synthesize(text, voice=voice, key="minute").wav for text in texts])
+    needed = round(16_000 * (LONG_S + WINDOW / 25))
+    return listen(np.tile(said, -(-needed // len(said)))[:needed])
+
+
+def later(heard: Heard, frames: int) -> Heard:
+    """`LONG_S` of a speech, from a frame on."""
+    first, last = 2 * frames, 2 * frames + round(50 * LONG_S)
+    conditions = {
+        name: replace(one, values=one.values[:, first:last], mask=one.mask[:, first:last])
+        for name, one in heard.conditions.items()
+    }
+    phones = tuple(
+        SpokenPhone(one.symbol, one.start_s - frames / 25, one.end_s - frames / 25, one.confidence)
+        for one in heard.phones
+        if one.start_s >= frames / 25 and one.end_s < frames / 25 + LONG_S
+    )
+    return Heard(conditions, phones, LONG_S, heard.peak)
+
+
+def motion_heard(heard: Heard, request: str, models: Models, *, seed: int) -> np.ndarray:
+    track = expressed(track_of(request, heard.duration_s), strength=1.0)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        unfinished_work(Path(folder) / "work", "benchmark") as kept,
+    ):
+        options = TalkOptions(seed=seed)
+        windows = talk(heard, track, models=models, options=options, kept=kept)
+        return np.concatenate([window.values for window in windows])
+
+
+def ratio_rows(faces: list[np.ndarray], seams: list[list[int]], what: str) -> list[str]:
+    found = [measure_jerk(face, seams=places) for face, places in zip(faces, seams, strict=True)]
     beside = [
-        measure_jerk(seen(film), seams=[seam + shift for seam in film.seams]).seams
-        for film in films
+        measure_jerk(face, seams=[seam + shift for seam in places]).seams
+        for face, places in zip(faces, seams, strict=True)
         for shift in BESIDE
     ]
     rows = []
@@ -104,7 +181,7 @@ def jerk_rows(films: list[Talked]) -> list[str]:
         inside = float(((known >= JERK[0]) & (known <= JERK[1])).mean())
         low, middle, high = np.percentile(known, [5, 50, 95])
         rows.append(
-            f"| jerk, {name}, over the film's median bin | median {middle:.2f}, 5th to 95th percentile {low:.2f} to {high:.2f} | {JERK[0]} to {JERK[1]} | {verdict(inside)} |"
+            f"| jerk of {what}, {name}, over its median bin | median {middle:.2f}, 5th to 95th percentile {low:.2f} to {high:.2f} | {JERK[0]} to {JERK[1]} | {verdict(inside)} |"
         )
     return rows
 
