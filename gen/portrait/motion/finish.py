@@ -15,6 +15,11 @@ from affetto.gen.portrait.motion.coarticulation import lay_over
 from affetto.gen.portrait.motion.gaze import FURTHEST_DEG, saccades
 from affetto.motion import PLACE, Motion
 
+LET_GO = 0.8
+_NARROWING = [
+    PLACE[name + side] for name in ("eyeSquint", "cheekSquint") for side in ("Left", "Right")
+]
+
 
 def finish(
     motion: Motion,
@@ -49,6 +54,8 @@ def finish(
         lids = lid_course(when, times, rng=np.random.default_rng([seed, 4]))
         for name in ("eyeBlinkLeft", "eyeBlinkRight"):
             values[:, PLACE[name]] = lids
+        # A narrowed eye's blink would not be seen: what narrows it lets go for as long.
+        values[:, _NARROWING] *= (1.0 - LET_GO * lids)[:, None]
         eyes = [PLACE["gazeYaw"], PLACE["gazePitch"]]
         jumps = saccades(times, length, rng=np.random.default_rng([seed, 5]), amount=liveliness)
         furthest = np.maximum(FURTHEST_DEG, np.abs(values[:, eyes]))
