@@ -45,6 +45,7 @@ LID_SHAPES = ("eyeBlink", "eyeLookDown", "eyeLookUp", "eyeWide")  # moved absolu
 MEETING = 0.12  # of the aperture that the lower lid rises when shut
 WIDE = 0.22  # of the aperture that eyeWide adds
 SQUINT = 0.25  # of the aperture that eyeSquint takes from above
+LEAST_OPEN = 0.42  # of the aperture that any look but a blink leaves
 FOLLOWING = 0.75  # of the iris's way up or down that the upper lid goes along
 EYEBALL = 2.0  # radius in iris radii
 GAZE_LIMIT_DEG = (28.0, 22.0)
@@ -114,7 +115,13 @@ class EyePainter:
             # Never below the lower lid.
             below = (shaped[upper[inner], :2] - meeting[:, :2]) @ self.warp.down > 0
             shaped[np.asarray(upper[inner])[below]] = meeting[below]
-            shut[side] = np.clip(1 - openness, 0, 1)
+            # Nothing but a blink shuts an eye: of a strong look a slit would be left.
+            down = self.warp.down
+            gap = (shaped[lower[inner], :2] - shaped[upper[inner], :2]) @ down  # (7,)
+            short = np.maximum(LEAST_OPEN * (1 - blink) * (aperture[:, :2] @ down) - gap, 0)
+            shaped[upper[inner], :2] -= (0.6 * short)[:, None] * down
+            shaped[lower[inner], :2] += (0.4 * short)[:, None] * down
+            shut[side] = np.clip(1 - max(openness, LEAST_OPEN * (1 - blink)), 0, 1)
         return shut
 
     def gaze_px(self, row: Floats, side: int) -> Floats:
