@@ -214,6 +214,35 @@ def test_any_sound_moves_within_bounds(name, tmp_path):
         assert motion.channel("jawOpen").max() < 0.05
 
 
+def melody():
+    """Eight plucked tones, (S,) float32."""
+    time_s = np.arange(RATE // 2) / RATE
+    tones = [
+        sum(np.sin(2 * np.pi * pitch * k * time_s) / k for k in range(1, 6))
+        for pitch in (262, 330, 392, 523, 392, 330, 294, 349)
+    ]
+    return (0.2 * np.concatenate(tones) * np.tile(np.exp(-5 * time_s), 8)).astype(np.float32)
+
+
+def drums():
+    """A beat four times a second, (S,) float32."""
+    hit = np.random.default_rng(0).normal(0, 0.4, RATE // 4) * np.exp(-np.arange(RATE // 4) / 300)
+    return np.tile(hit, 16).astype(np.float32)
+
+
+@pytest.mark.parametrize("wav", [melody(), drums(), SOUNDS["chord"], SOUNDS["noise"]])
+def test_music_and_noise_are_not_speech(wav):
+    assert not listen(wav).is_speech
+
+
+def test_silence_idles(tmp_path):
+    """The mouth rests, the eyes blink, the head lives."""
+    motion, _ = moved(np.zeros(8 * RATE, np.float32), tmp_path)
+    assert motion.channel("jawOpen").max() < 0.05
+    assert motion.channel("eyeBlinkLeft").max() > 0.7
+    assert motion.channel("headYaw").std() > 0.1
+
+
 def moved(wav, folder):
     from affetto.emotion_bank.bank import request_to_track
     from affetto.request import parse_request
