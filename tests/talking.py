@@ -45,7 +45,7 @@ class Painter:
         return frame
 
 
-def look(picture, *, face_number=None):
+def look(picture, *, face_number=None, face_net=None):
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3
     return Face(picture)

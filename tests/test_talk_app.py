@@ -404,7 +404,7 @@ def test_motion_out_of_another_kind_is_refused_at_once(place, tmp_path):
 
 
 def test_no_face_leaves_nothing(place, tmp_path, monkeypatch):
-    def nobody(picture, *, face_number=None):
+    def nobody(picture, *, face_number=None, face_net=None):
         raise BadInput("no face was found")
 
     monkeypatch.setattr("affetto.apps.talk.analyse", nobody)
