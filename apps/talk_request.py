@@ -113,8 +113,6 @@ def notices(
             f"The motion was read from {job.motion_in.name}: --emotion had no say in it, it is "
             "only what the film is compared with."
         )
-    if models.denoiser is None:
-        told.append("No motion net is in these weights: the face moves by rules alone.")
     unclear = [weights.name for weights in models.weights if not weights.commercial]
     if unclear:
         told.append(

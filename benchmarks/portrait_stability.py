@@ -21,8 +21,10 @@ from result_file import write_result
 
 from affetto.blendshapes import NUM_BLENDSHAPES
 from affetto.conditioning.phones import SpokenPhone
+from affetto.emotion import EmotionTrack
 from affetto.gen.portrait.hearing import Heard, listen
-from affetto.gen.portrait.pipeline import Models, TalkOptions, expressed, load_models, talk
+from affetto.gen.portrait.motion.rules import speak
+from affetto.gen.portrait.pipeline import TalkOptions, expressed, finished, load_models, talk
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.renderer import Renderer
 from affetto.gen.portrait.unfinished import unfinished_work
@@ -111,21 +113,17 @@ def long_rows(count: int) -> list[str]:
 
     Motion alone, on the mean face. Second control: the rules, which know no windows.
     """
-    models = load_models()
-    made = {
-        "a minute of motion": models,
-        "a minute of the rules' motion": replace(models, denoiser=None),
-    }
+    made = {"a minute of motion": net_motion, "a minute of the rules' motion": rule_motion}
     protocol = json.loads(PROTOCOL.read_text())
     texts = [*protocol["texts"], protocol["timeline_text"]]
     spoken = {voice: long_speech(voice, texts) for voice in protocol["voices"]}
     rows = []
-    for name, models in made.items():
+    for name, make in made.items():
         faces = []
         for number in range(count):
             heard = later(spoken[protocol["voices"][number % 4]], APART * number % WINDOW)
-            values = motion_heard(heard, LABELS[number % len(LABELS)], models, seed=number)
-            faces.append(meshes(Motion(values)))
+            track = expressed(track_of(LABELS[number % len(LABELS)], LONG_S), strength=1.0)
+            faces.append(meshes(Motion(make(heard, track, seed=number))))
         seams = [list(range(WINDOW, len(face) - WINDOW // 2, WINDOW)) for face in faces]
         rows += ratio_rows(faces, seams, name)
     return rows
@@ -153,15 +151,21 @@ def later(heard: Heard, frames: int) -> Heard:
     return Heard(conditions, phones, LONG_S, heard.peak)
 
 
-def motion_heard(heard: Heard, request: str, models: Models, *, seed: int) -> np.ndarray:
-    track = expressed(track_of(request, heard.duration_s), strength=1.0)
+def net_motion(heard: Heard, track: EmotionTrack, *, seed: int) -> np.ndarray:
+    """(T, 62) by the product."""
+    options = TalkOptions(seed=seed)
     with (
         tempfile.TemporaryDirectory() as folder,
         unfinished_work(Path(folder) / "work", "benchmark") as kept,
     ):
-        options = TalkOptions(seed=seed)
-        windows = talk(heard, track, models=models, options=options, kept=kept)
+        windows = talk(heard, track, models=load_models(), options=options, kept=kept)
         return np.concatenate([window.values for window in windows])
+
+
+def rule_motion(heard: Heard, track: EmotionTrack, *, seed: int) -> np.ndarray:
+    """(T, 62) by the rules, with the same laid over."""
+    motion = speak(heard.phones, heard.conditions["prosody"], track, seed=seed)
+    return finished(motion, heard, TalkOptions(seed=seed), first_frame=0).values
 
 
 def ratio_rows(faces: list[np.ndarray], seams: list[list[int]], what: str) -> list[str]:

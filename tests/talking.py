@@ -84,7 +84,6 @@ class Models:
 
     speech: object = None
     weights: tuple = ()
-    denoiser: object = None
 
 
 def glance(film, *, wanted, photo, phones):

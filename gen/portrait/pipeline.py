@@ -20,7 +20,6 @@ from affetto.gen.portrait.hearing import Heard
 from affetto.gen.portrait.motion.finish import finish
 from affetto.gen.portrait.motion.guidance import Guidance
 from affetto.gen.portrait.motion.network import MotionDenoiser, load_denoiser
-from affetto.gen.portrait.motion.rules import speak
 from affetto.gen.portrait.motion.sampling import generate
 from affetto.gen.portrait.unfinished import Unfinished
 from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
@@ -76,13 +75,13 @@ class Models:
     Attributes:
         speech: None where only nets may listen whose data are cleared for any use.
         bank: what the denoiser was trained with.
-        denoiser: None where the rules move the face.
+        denoiser: moves the face.
         weights: of all of them.
     """
 
     speech: SpeechRecognizer | None
     bank: EmotionBank
-    denoiser: MotionDenoiser | None
+    denoiser: MotionDenoiser
     weights: tuple[Weights, ...]
 
 
@@ -238,29 +237,21 @@ def _made(
     prefix: Motion | None,
 ) -> Iterator[Motion]:
     """Windows from number `start` on; `prefix` is the one before it."""
-    num_frames = frames_of(heard.duration_s, FPS)
-    if models.denoiser is not None:
-        yield from generate(
-            heard.conditions,
-            track,
-            net=models.denoiser,
-            bank=models.bank,
-            num_frames=num_frames,
-            seed=options.seed,
-            guidance=Guidance(
-                speech=options.speech_guidance,
-                emotion=options.emotion_guidance,
-                liveliness=options.liveliness,
-            ),
-            start=start,
-            prefix=prefix,
-        )
-        return
-    prosody = heard.conditions["prosody"]
-    motion = speak(heard.phones, prosody, track, seed=options.seed, liveliness=options.liveliness)
-    rows = motion.values[np.minimum(np.arange(num_frames), len(motion.values) - 1)]
-    for first in range(start * WINDOW, num_frames, WINDOW):
-        yield Motion(rows[first : first + WINDOW], motion.fps)
+    return generate(
+        heard.conditions,
+        track,
+        net=models.denoiser,
+        bank=models.bank,
+        num_frames=frames_of(heard.duration_s, FPS),
+        seed=options.seed,
+        guidance=Guidance(
+            speech=options.speech_guidance,
+            emotion=options.emotion_guidance,
+            liveliness=options.liveliness,
+        ),
+        start=start,
+        prefix=prefix,
+    )
 
 
 def hushed(motion: Motion, voice: NDArray[np.float32]) -> Motion:

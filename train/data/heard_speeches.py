@@ -8,8 +8,6 @@ each faster or slower, higher or lower. Letters: S samples, T steps at 50 Hz.
 """
 
 import csv
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 
 from affetto.conditioning.phones import SpokenPhone, SpokenPhones, hear_phones
 from affetto.conditioning.speech import speech_conditions
-from affetto.errors import BadInput, ResourceError
+from affetto.errors import BadInput
 from affetto.files import staged_file
 from affetto.train.data.speech_corpora import Utterance, load_wav, read_emodb, read_ravdess
 from affetto.train.data.synthesized_speech import (
@@ -28,8 +26,8 @@ from affetto.train.data.synthesized_speech import (
     USUAL_PITCH_HZ,
     WORDS_IN_A_LIST,
     dictionary_words,
+    synthesize,
 )
-from affetto.train.data.synthesized_speech import synthesize as say
 
 Sound = NDArray[np.float32]
 
@@ -145,42 +143,15 @@ def varied(rng: np.random.Generator, *, voice: str) -> Sound:
         text = str(rng.choice(np.array((SENTENCES, phrases())[kind])))
     pitch_hz = USUAL_PITCH_HZ[voice] * float(rng.uniform(*PITCHES))
     stretch = float(rng.uniform(*STRETCHES))
-    return say(text, voice=voice, key="", stretch=stretch, pitch_hz=pitch_hz).wav
+    return synthesize(text, voice=voice, key="", stretch=stretch, pitch_hz=pitch_hz).wav
 
 
 def _said(_: np.random.Generator, *, text: str, voice: str) -> Sound:
-    return synthesize(text, voice=voice)
+    return synthesize(text, voice=voice, key="", stretch=None).wav
 
 
 def _recorded(_: np.random.Generator, *, one: Utterance) -> Sound:
     return load_wav(one)
-
-
-def synthesize(text: str, *, voice: str) -> Sound:
-    """(S,) at 16 kHz, spoken by flite.
-
-    Raises:
-        ResourceError: flite is not installed.
-    """
-    import soundfile
-    import soxr
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "spoken.wav"
-        try:
-            subprocess.run(
-                ["flite", "-voice", voice, "-t", text, "-o", str(path)],
-                check=True,
-                capture_output=True,
-            )
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise ResourceError(
-                "synthesized speech needs the program flite: install it, or leave 'synthesized' "
-                "out of data.corpora"
-            ) from error
-        samples, rate = soundfile.read(path, dtype="float32")
-    wav: Sound = soxr.resample(samples, rate, RATE_HZ).astype(np.float32)
-    return wav
 
 
 def joined(sentences: Sequence[Sentence], *, rng: np.random.Generator) -> Sound:

@@ -49,7 +49,7 @@ class Synthesized:
 
 
 def synthesize(
-    text: str, *, voice: str, key: str, stretch: float = 1.0, pitch_hz: float | None = None
+    text: str, *, voice: str, key: str, stretch: float | None = 1.0, pitch_hz: float | None = None
 ) -> Synthesized:
     """Say a text.
 
@@ -57,7 +57,7 @@ def synthesize(
         text: English.
         voice: one of VOICES.
         key: the utterance's name.
-        stretch: of durations; above 1 is slower.
+        stretch: of durations; above 1 is slower, None is the voice's own (kal16's is 1.1).
         pitch_hz: mean F0; None is the voice's own.
 
     Raises:
@@ -68,7 +68,9 @@ def synthesize(
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        command = ["flite", "-voice", voice, "--setf", f"duration_stretch={stretch:.3f}"]
+        command = ["flite", "-voice", voice]
+        if stretch is not None:
+            command += ["--setf", f"duration_stretch={stretch:.3f}"]
         if pitch_hz is not None:
             command += ["--setf", f"int_f0_target_mean={pitch_hz:.1f}"]
         command += ["-psdur", "-t", text, "-o", str(path)]

@@ -2,7 +2,7 @@
 
 Lips by co-articulation, the jaw with loudness, head and brows on accents, blinks and saccades as
 random processes, the emotion as action units that come and go smoothly and leave the lips'
-opening to the speech. It is what the denoiser learns from, and talks by itself where there is none.
+opening to the speech. It is what the denoiser learns from, and what benchmarks compare it with.
 Letters: T frames.
 """
 
