@@ -5,8 +5,9 @@ linear reading is nearly as sharp as cubic and exact where nothing moves.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from affetto.gen.portrait.render.compiled import compiled
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -18,7 +19,7 @@ CORNER_FADE_PX = 3.0
 LASH, CREASE, GAZE_X, GAZE_Y, IRIS_X, IRIS_Y, IRIS_RADIUS, SHUT, SHADE, FIRST, LAST = range(11)
 
 
-@njit(cache=True)
+@compiled
 def _read(texture: Floats, x: float, y: float, colour: Floats) -> None:
     """Linear reading of a doubled texture at picture coordinates of its box."""
     height, width = texture.shape[0], texture.shape[1]
@@ -32,18 +33,18 @@ def _read(texture: Floats, x: float, y: float, colour: Floats) -> None:
         colour[c] = top * (1 - fy) + low * fy
 
 
-@njit(cache=True)
+@compiled
 def _ramp(value: float) -> float:
     return min(max(value, 0.0), 1.0)
 
 
-@njit(cache=True)
+@compiled
 def _mix(colour: Floats, other: Floats, share: float) -> None:
     for c in range(3):
         colour[c] += share * (other[c] - colour[c])
 
 
-@njit(cache=True)
+@compiled
 def _see_ball(
     x: float,
     y: float,
@@ -80,7 +81,7 @@ def _see_ball(
     return shadow
 
 
-@njit(cache=True)
+@compiled
 def _see_lid(
     x: float,
     y: float,
@@ -119,7 +120,7 @@ def _see_lid(
         _mix(other, colour, bare)
 
 
-@njit(cache=True)
+@compiled
 def paint_eye(
     frame: Bytes,
     window: NDArray[np.int32],

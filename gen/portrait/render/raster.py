@@ -4,8 +4,9 @@ Letters: V vertices, F triangles, H, W pixels. All are compiled once and kept on
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from affetto.gen.portrait.render.compiled import compiled
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -20,7 +21,7 @@ MIN_SHARE = 0.12  # of its area a triangle keeps, or its corners are relaxed
 RELAXATIONS = 8
 
 
-@njit(cache=True)
+@compiled
 def _within(
     near: float, far: float, origin: float, slope: float, here: float
 ) -> tuple[float, float]:
@@ -32,7 +33,7 @@ def _within(
     return near, far if here >= 0 else near - 1.0
 
 
-@njit(cache=True)
+@compiled
 def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats) -> None:
     """Draw triangles of source coordinates, the later over the earlier.
 
@@ -99,7 +100,7 @@ def fill_map(places: Floats, sources: Floats, triangles: Indices, sheet: Floats)
                 sy += stepy
 
 
-@njit(cache=True)
+@compiled
 def close_gaps(sheet: Floats) -> None:
     """Go on from the left where no triangle was drawn: open eyes, cracks. UNSEEN marks those."""
     for y in range(sheet.shape[0]):
@@ -109,7 +110,7 @@ def close_gaps(sheet: Floats) -> None:
                 sheet[y, x, 1] = sheet[y, x - 1, 1] if x > 0 else y
 
 
-@njit(cache=True)
+@compiled
 def unfold(
     places: Floats, rest: Floats, triangles: Indices, starts: Indices, neighbours: Indices
 ) -> int:
@@ -156,7 +157,7 @@ def unfold(
     return folded
 
 
-@njit(cache=True)
+@compiled
 def lay_over(layer: Bytes, below: Bytes, result: Bytes) -> None:
     """Write a layer over another picture.
 

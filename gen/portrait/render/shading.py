@@ -15,11 +15,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from affetto.blendshapes import MIRROR, NUM_BLENDSHAPES
 from affetto.clip import Picture
+from affetto.gen.portrait.render.compiled import compiled
 from affetto.gen.portrait.render.portrait import INNER_LOWER, INNER_UPPER, OVAL, Portrait
 from affetto.gen.portrait.render.raster import fill_map
 from affetto.gen.portrait.render.wrinkles import activations, relief
@@ -253,7 +253,7 @@ class ShadingMaps:
         return frame
 
 
-@njit(cache=True)
+@compiled
 def multiply_light(part: Picture, log_ratio: Floats) -> None:
     """Multiply linear light by exp(log_ratio) (H, W); highlights bend, shadows on skin are warm.
 
