@@ -48,3 +48,9 @@ class ResourceError(EngineError):
     """The machine ran out of disk, memory or permission to write."""
 
     exit_code = EXIT_RESOURCES
+
+
+class Cancelled(EngineError):
+    """Somebody stopped the job; nothing half-written is left."""
+
+    exit_code = EXIT_CANCELLED
