@@ -165,7 +165,7 @@ def net_motion(heard: Heard, track: EmotionTrack, *, seed: int) -> np.ndarray:
 def rule_motion(heard: Heard, track: EmotionTrack, *, seed: int) -> np.ndarray:
     """(T, 62) by the rules, with the same laid over."""
     motion = speak(heard.phones, heard.conditions["prosody"], track, seed=seed)
-    return finished(motion, heard, TalkOptions(seed=seed), first_frame=0).values
+    return finished(motion, heard, track, TalkOptions(seed=seed), first_frame=0).values
 
 
 def ratio_rows(faces: list[np.ndarray], seams: list[list[int]], what: str) -> list[str]:

@@ -17,6 +17,7 @@ from affetto.apps.talk_job import Job
 from affetto.clip import Clip
 from affetto.errors import BadInput, EngineError, MediaError, RequestError, ResourceError
 from affetto.gen.portrait.hearing import listen
+from affetto.gen.portrait.motion.expressions import RECIPES
 from affetto.gen.portrait.pipeline import TalkOptions, finished, frames_of, load_models, talk
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.unfinished import unfinished_work
@@ -211,7 +212,7 @@ def test_any_sound_moves_within_bounds(name, tmp_path):
     assert motion.values[:, :52].max() <= 1
     if name in ("silence", "one sample"):
         assert heard.presence is None or not heard.is_speech
-        assert motion.channel("jawOpen").max() < 0.05
+        assert motion.channel("jawOpen").max() <= RECIPES["happy"]["jawOpen"] + 1e-3
 
 
 def melody():
@@ -237,22 +238,30 @@ def test_music_and_noise_are_not_speech(wav):
 
 def test_silence_idles(tmp_path):
     """The mouth rests, the eyes blink, the head lives."""
-    motion, _ = moved(np.zeros(8 * RATE, np.float32), tmp_path)
+    motion, _ = moved(np.zeros(8 * RATE, np.float32), tmp_path, emotion="neutral")
     assert motion.channel("jawOpen").max() < 0.05
     assert motion.channel("eyeBlinkLeft").max() > 0.7
     assert motion.channel("headYaw").std() > 0.1
 
 
-def moved(wav, folder):
+def test_a_silent_face_keeps_its_expression(tmp_path):
+    """Where nobody speaks the mouth opens as far as the emotion opens it, no further."""
+    motion, _ = moved(np.zeros(8 * RATE, np.float32), tmp_path, emotion="surprised")
+    jaw = motion.channel("jawOpen")[25:]
+    assert jaw.max() <= RECIPES["surprised"]["jawOpen"] + 1e-3
+    assert np.median(jaw) > 0.6 * RECIPES["surprised"]["jawOpen"]
+
+
+def moved(wav, folder, *, emotion="happy"):
     from affetto.emotion_bank.bank import request_to_track
     from affetto.request import parse_request
 
     heard, models, options = listen(wav), load_models(), TalkOptions()
     seconds = max(heard.duration_s, 0.04)
-    track = request_to_track(parse_request("happy"), duration_s=seconds, rate_hz=25)
+    track = request_to_track(parse_request(emotion), duration_s=seconds, rate_hz=25)
     with unfinished_work(folder / "work", "test") as kept:
         windows = list(talk(heard, track, models=models, options=options, kept=kept))
-    assert finished(windows[0], heard, options, first_frame=0).fps == 25
+    assert finished(windows[0], heard, track, options, first_frame=0).fps == 25
     return Motion(np.concatenate([one.values for one in windows]), 25), heard
 
 

@@ -235,9 +235,14 @@ def test_the_mouth_is_open_only_where_there_is_a_voice():
     voice = heard.voice_at(np.arange(100) / 25)
     assert (voice[:55] == 1).all()
     assert (voice[60:] == 0).all()
-    motion = hushed(ramp(100), voice)
+    motion = hushed(ramp(100), voice, np.zeros((100, 62), np.float32))
     assert np.array_equal(motion.channel("jawOpen")[:55], ramp(100).channel("jawOpen")[:55])
     assert not motion.channel("jawOpen")[60:].any()
+    surprised = hushed(ramp(100), voice, np.full((100, 62), 0.4, np.float32))
+    assert np.array_equal(
+        surprised.channel("jawOpen")[60:],
+        np.minimum(ramp(100).channel("jawOpen")[60:], np.float32(0.4)),
+    )
 
 
 def test_options_that_cannot_be(tmp_path):

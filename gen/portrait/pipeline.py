@@ -17,6 +17,7 @@ from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.bank import embed
 from affetto.emotion_bank.codes import EmotionBank, load_bank
 from affetto.gen.portrait.hearing import Heard
+from affetto.gen.portrait.motion.expressions import felt
 from affetto.gen.portrait.motion.finish import finish
 from affetto.gen.portrait.motion.guidance import Guidance
 from affetto.gen.portrait.motion.network import MotionDenoiser, load_denoiser
@@ -167,10 +168,12 @@ def talk(
             window = rounded(next(fresh))
             kept.keep_motion(number, window)
         made = window
-        yield finished(window, heard, options, first_frame=number * WINDOW)
+        yield finished(window, heard, track, options, first_frame=number * WINDOW)
 
 
-def finished(made: Motion, heard: Heard, options: TalkOptions, *, first_frame: int) -> Motion:
+def finished(
+    made: Motion, heard: Heard, track: EmotionTrack, options: TalkOptions, *, first_frame: int
+) -> Motion:
     """A window with all that is absolute put over it, rounded as files hold it."""
     motion = finish(
         made,
@@ -182,7 +185,7 @@ def finished(made: Motion, heard: Heard, options: TalkOptions, *, first_frame: i
         liveliness=options.liveliness,
     )
     times_s = (first_frame + np.arange(len(motion.values))) / motion.fps
-    motion = hushed(motion, heard.voice_at(times_s))
+    motion = hushed(motion, heard.voice_at(times_s), felt(track, times_s))
     return rounded(held(motion, head=options.head, gaze=options.gaze))
 
 
@@ -254,10 +257,17 @@ def _made(
     )
 
 
-def hushed(motion: Motion, voice: NDArray[np.float32]) -> Motion:
-    """The motion with the mouth as far open as there is a voice, (T,) in [0, 1]."""
+def hushed(motion: Motion, voice: NDArray[np.float32], asked: NDArray[np.float32]) -> Motion:
+    """The motion with the mouth as far open as there is a voice, or as the emotion opens it.
+
+    Args:
+        motion: T frames.
+        voice: (T,) in [0, 1]: 0 where nobody speaks.
+        asked: (T, 62) what the emotion asks of the face, see `felt`.
+    """
     values = motion.values.copy()
-    values[:, OPENING] *= voice[:, None]
+    silent = np.minimum(values[:, OPENING], asked[:, OPENING])
+    values[:, OPENING] = silent + voice[:, None] * (values[:, OPENING] - silent)
     return Motion(values, motion.fps)
 
 

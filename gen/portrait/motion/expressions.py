@@ -1,8 +1,8 @@
 """What an emotion looks like: canonical labels and VAD to channels of Motion.
 
 A recipe per label lists facial action units as blendshapes, with the head, the gaze and the lids
-taking part. A blend of labels is the mean of their recipes; how far it shows follows a curve of
-the label's own, steep at first, so that half strength is seen.
+taking part. A blend of labels is a mean of their recipes in which the strongest leads; how far it
+shows follows a curve of the label's own, steep at first, so that half strength is seen.
 
 Source: EMFACS prototypes (Friesen and Ekman 1983; Ekman, Friesen and Hager 2002) as ARKit
 blendshapes; weights, head, gaze and curves are ours, set by eye on rendered tuning portraits and
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from affetto.blendshapes import NUM_BLENDSHAPES
-from affetto.emotion import LABEL_VAD, LABELS
+from affetto.emotion import LABEL_VAD, LABELS, EmotionTrack
 from affetto.motion import CHANNELS, PLACE
 
 Floats = NDArray[np.float32]
@@ -78,6 +78,8 @@ AT_HALF: dict[str, float] = {
     "neutral": 0.5, "happy": 0.72, "sad": 0.78, "angry": 0.78, "fearful": 0.8, "disgusted": 0.8,
     "surprised": 0.74, "contemptuous": 0.75, "calm": 0.65, "excited": 0.7, "tender": 0.65,
 }  # fmt: skip
+# Of a blend the stronger label shows more than its share: from afar an even mean is none of both.
+LEAD = 2.0
 # What VAD says beyond the labels' own, per unit of valence, arousal, dominance.
 NUANCES: tuple[dict[str, float], ...] = (
     {"mouthSmile": 0.30, "cheekSquint": 0.15, "browInnerUp": -0.10, "mouthFrown": -0.30},
@@ -105,7 +107,7 @@ def expression(probs: ArrayLike, vad: ArrayLike, strength: float) -> Floats:
     shown = float(np.clip(mass * strength, 0.0, 1.0))
     row = np.zeros(len(CHANNELS))
     if mass > 0 and shown > 0:
-        mix = shares / mass
+        mix = shares**LEAD / (shares**LEAD).sum()
         amounts = [share * curve(label, shown) for share, label in zip(mix, LABELS, strict=True)]
         row += np.asarray(amounts) @ recipe_rows()
     own = shares @ np.asarray([LABEL_VAD[label] for label in LABELS])
@@ -116,6 +118,17 @@ def expression(probs: ArrayLike, vad: ArrayLike, strength: float) -> Floats:
     row += beyond @ np.stack([_row(nuance) for nuance in NUANCES])
     row[:NUM_BLENDSHAPES] = np.clip(row[:NUM_BLENDSHAPES], 0.0, 1.0)
     return row.astype(np.float32)
+
+
+def felt(track: EmotionTrack, times_s: ArrayLike, *, strength: float = 1.0) -> Floats:
+    """(T, 62) what a track asks of the face at these times, see `expression`."""
+    there = track.at(times_s)
+    rows = np.zeros((len(there.probs), len(CHANNELS)), np.float32)
+    known = np.concatenate([there.probs, there.vad], axis=1)
+    changed = np.flatnonzero(np.any(np.diff(known, axis=0, prepend=np.nan) != 0, axis=1))
+    for first, last in zip(changed, [*changed[1:], len(rows)], strict=True):
+        rows[first:last] = expression(there.probs[first], there.vad[first], strength)
+    return rows
 
 
 def curve(label: str, strength: float) -> float:

@@ -18,26 +18,23 @@ from affetto.conditioning.phones import SpokenPhone
 from affetto.emotion import EmotionTrack
 from affetto.gen.portrait.motion.blinks import blink_times, lid_course
 from affetto.gen.portrait.motion.coarticulation import articulate, lay_over
-from affetto.gen.portrait.motion.expressions import expression
+from affetto.gen.portrait.motion.expressions import felt
 from affetto.gen.portrait.motion.gaze import turned_back
 from affetto.gen.portrait.motion.head import accents, nods, raises, sway
-from affetto.motion import CHANNELS, FPS, PLACE, POSE, Motion
+from affetto.motion import FPS, PLACE, POSE, Motion
 
 Floats = NDArray[np.float64]
 
 QUIET_EFFORT, LOUD_EFFORT = 0.7, 1.2  # of the mouth's opening, soft and loud
 EMOTION_S = 0.18  # an expression's onset and offset
 SPEAKING_S = 0.15
-# While speaking, what an emotion asks of the mouth gives way: of the opening, of its shape.
-OPENING_KEPT, SHAPE_KEPT = 0.25, 0.75
+OPENING_KEPT = 0.85  # while speaking, of how far an emotion opens the mouth
 FURTHEST = np.array([7.0, 9.0, 6.0, 0.12, 0.08, 0.12])  # that the head moves by itself
 _OPENING = [PLACE[name] for name in (
     "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft",
     "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthRollLower",
     "mouthRollUpper", "mouthPressLeft", "mouthPressRight",
 )]  # fmt: skip
-_SHAPE = [PLACE[name] for name in CHANNELS if name.startswith("mouth")]
-_SHAPE = sorted(set(_SHAPE) - set(_OPENING))
 
 
 def speak(
@@ -89,17 +86,11 @@ def effort(course: Floats, rate_hz: float, times_s: Floats) -> Floats:
 
 def _felt(track: EmotionTrack, times_s: Floats, strength: float, speaking: Floats) -> Floats:
     """(T, 62) the emotion's share."""
-    there = track.at(times_s)
-    rows = np.zeros((len(times_s), len(CHANNELS)))
-    known = np.concatenate([there.probs, there.vad], axis=1)
-    changed = np.flatnonzero(np.any(np.diff(known, axis=0, prepend=np.nan) != 0, axis=1))
-    for first, last in zip(changed, [*changed[1:], len(rows)], strict=True):
-        rows[first:last] = expression(there.probs[first], there.vad[first], strength)
+    rows = felt(track, times_s, strength=strength).astype(np.float64)
     pole = np.exp(-1.0 / (EMOTION_S * FPS / 2))
     for _ in range(2):  # critically damped, so an expression swells and does not jump
         rows = lfilter([1 - pole], [1, -pole], rows, axis=0, zi=pole * rows[:1])[0]
     rows[:, _OPENING] *= 1.0 - (1.0 - OPENING_KEPT) * speaking[:, None]
-    rows[:, _SHAPE] *= 1.0 - (1.0 - SHAPE_KEPT) * speaking[:, None]
     return rows
 
 
