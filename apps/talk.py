@@ -84,6 +84,7 @@ def run(job: Job, *, progress: Report = silent) -> Result:
         progress("writing report", 0.95)
         made.motion.save(folder / "motion.csv")
         made.wanted.save(folder / "emotion.json")
+        seen.emotion.save(folder / "seen_emotion.json")
         told = notices(job, request, made.portrait, made.heard, models)
         result = _result(job, made, seen, kept.found, folder, started, told)
         write_report(
@@ -218,7 +219,7 @@ def _most(track: EmotionTrack) -> str:
 
 def _rank(name: str) -> tuple[int, str]:
     """What a person opens first stands first."""
-    first = ("report.html", "talk.mp4", "motion.csv", "emotion.json")
+    first = ("report.html", "talk.mp4", "motion.csv", "emotion.json", "seen_emotion.json")
     return (first.index(name) if name in first else len(first), name)
 
 

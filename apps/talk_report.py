@@ -41,6 +41,7 @@ KINDS = {
     "talk.mp4": "the film with its sound",
     "motion.csv": "every movement of the face; edit it and hand it back with --motion-in",
     "emotion.json": "the emotion that was to be shown, over time",
+    "seen_emotion.json": "the emotion that the face recognizer sees in the film, over time",
     "recipe.json": "everything needed to repeat this",
 }
 

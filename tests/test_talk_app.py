@@ -85,7 +85,14 @@ def content(folder):
 
 def test_every_file_is_there(made):
     found = {path.name for path in made.iterdir()}
-    assert found == {"report.html", "talk.mp4", "motion.csv", "emotion.json", "recipe.json"}
+    assert found == {
+        "report.html",
+        "talk.mp4",
+        "motion.csv",
+        "emotion.json",
+        "seen_emotion.json",
+        "recipe.json",
+    }
     assert not made.with_name("made.unfinished").exists()
     assert not [path for path in made.parent.iterdir() if path.name.startswith(".")]
 

@@ -1,0 +1,205 @@
+"""The desk where the studio's jobs are done: one at a time, each in a folder of its own.
+
+A job runs in another process (`affetto.apps.worker`). While it runs, `Desk.run` tells what is
+happening, hands out stretches of film that are done, and stops within a second when asked to.
+"""
+
+import contextlib
+import queue
+import secrets
+import shlex
+import shutil
+import threading
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from affetto.apps.studio.settings import Settings
+from affetto.apps.worker import Worker
+from affetto.errors import EngineError
+
+KEPT = ".unfinished"  # what `affetto talk` adds to the name of a result under way
+RESULT = "result"
+KEEP_S = 3600.0  # a job's files are thrown away after this long
+LOOK_S = 0.25
+LEAST_SHARE = 0.08  # before this nobody can say how long it takes
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is happening.
+
+    Attributes:
+        what: in words.
+        share: done, 0 to 1.
+        left_s: seconds still to go, None where nobody can tell.
+    """
+
+    what: str
+    share: float
+    left_s: float | None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A stretch of the film that is done."""
+
+    film: Path
+    number: int
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end of a job.
+
+    Attributes:
+        folder: with all its files.
+        answer: what `affetto VERB --json` prints.
+        command: the command line that repeats it; files by name, without the studio's folders.
+    """
+
+    folder: Path
+    answer: dict[str, Any]
+    command: str
+
+
+Event = Step | Preview | Done
+
+
+class Desk:
+    """Does the jobs of one studio.
+
+    Args:
+        settings: where files lie, and what one job may take.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._worker = Worker(memory_mb=settings.job_memory_mb)
+        self._wanted: dict[str, threading.Event] = {}  # session -> set to stop its job
+
+    def warm_up(self) -> None:
+        """Start the process that does the jobs, so that the first one need not wait for it."""
+
+    def close(self) -> None:
+        """Stop whatever runs, and throw all files away."""
+        self._worker.close()
+        shutil.rmtree(self.settings.jobs, ignore_errors=True)
+
+    def cancel(self, session: str) -> None:
+        """Stop the job of this session, if it has one."""
+        if stop := self._wanted.get(session):
+            stop.set()
+
+    def run(
+        self, verb: str, options: Mapping[str, Any], *, session: str
+    ) -> Generator[Event, None, None]:
+        """Do a job; leaving the generator stops it.
+
+        Args:
+            verb: "talk", "soundtrack", "recognize" or "score".
+            options: fields of the verb's Job; a value that is `RESULT` or begins with `RESULT/` is
+                put into the job's own folder.
+            session: whose job it is.
+
+        Yields:
+            Steps and previews, and Done at the end.
+
+        Raises:
+            EngineError: the job failed, or was cancelled.
+        """
+        self._sweep()
+        folder = self.settings.jobs / secrets.token_hex(16)
+        folder.mkdir(parents=True, mode=0o700)
+        stop = self._wanted[session] = threading.Event()
+        told: queue.SimpleQueue[Event | EngineError] = queue.SimpleQueue()
+        started = time.monotonic()
+
+        def report(what: str, share: float) -> None:
+            told.put(Step(what, share, _left_s(share, time.monotonic() - started)))
+
+        def work() -> None:
+            try:
+                answer = self._worker.perform(
+                    verb,
+                    _placed(options, folder),
+                    progress=report,
+                    limit_s=self.settings.job_limit_s,
+                    cancelled=stop.is_set,
+                )
+                told.put(Done(folder / RESULT, answer, self._command(answer, options)))
+            except EngineError as error:
+                told.put(error)
+            except BaseException as error:
+                told.put(EngineError(f"the job ended without an answer ({type(error).__name__})"))
+                raise
+
+        worker = threading.Thread(target=work, name=f"studio {verb}", daemon=True)
+        worker.start()
+        try:
+            yield from _events(told, folder)
+        finally:
+            stop.set()
+            worker.join()
+            if self._wanted.get(session) is stop:
+                del self._wanted[session]
+
+    def _command(self, answer: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+        """The command as a person would type it beside the files."""
+        words = shlex.split(str(answer.get("command", "")))
+        named = {str(value): Path(str(value)).name for value in options.values() if value}
+        return shlex.join(named.get(word, _without(word, self.settings.folder)) for word in words)
+
+    def _sweep(self) -> None:
+        """Throw away what is older than `KEEP_S`."""
+        oldest = time.time() - KEEP_S
+        for folder in self.settings.jobs.glob("*"):
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _events(
+    told: "queue.SimpleQueue[Event | EngineError]", folder: Path
+) -> Generator[Event, None, None]:
+    """What the job says, and stretches of film as they appear."""
+    shown = 0
+    while True:
+        try:
+            event = told.get(timeout=LOOK_S)
+        except queue.Empty:
+            pass
+        else:
+            if isinstance(event, EngineError):
+                raise event
+            yield event
+            if isinstance(event, Done):
+                return
+        part = folder / (RESULT + KEPT) / f"segment_{shown:05d}.mp4"
+        if part.exists():
+            copy = folder / f"preview_{shown}.mp4"
+            with contextlib.suppress(FileNotFoundError):  # delivered in this very moment
+                shutil.copyfile(part, copy)
+                yield Preview(copy, shown)
+            shown += 1
+
+
+def _placed(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The options with the job's own folder put in."""
+    placed = dict(options)
+    for name, value in options.items():
+        if value == RESULT or (isinstance(value, str) and value.startswith(f"{RESULT}/")):
+            placed[name] = str(folder / value)
+    return placed
+
+
+def _without(word: str, folder: Path) -> str:
+    """A word of a command without the studio's folders: `like:/a/b/c.wav` becomes `like:c.wav`."""
+    start, folders, rest = word.partition(str(folder))
+    return start + Path(rest).name if folders else word
+
+
+def _left_s(share: float, elapsed_s: float) -> float | None:
+    return elapsed_s * (1 - share) / share if share >= LEAST_SHARE else None
