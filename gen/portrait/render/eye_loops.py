@@ -17,6 +17,8 @@ UPPER_REST, UPPER, LOWER_REST, LOWER, FOLD_REST, FOLD, SIDEWAYS = range(7)
 CORNER_FADE_PX = 3.0
 # Places of the numbers handed in.
 LASH, CREASE, GAZE_X, GAZE_Y, IRIS_X, IRIS_Y, IRIS_RADIUS, SHUT, SHADE, FIRST, LAST = range(11)
+LASH_RED, LASH_GREEN, LASH_BLUE = range(11, 14)
+LASH_LINE = 0.8  # how much of the lashes' own colour a shut eye's line has
 
 
 @compiled
@@ -121,6 +123,21 @@ def _see_lid(
 
 
 @compiled
+def _draw_lashes(below: float, left: float, right: float, numbers: Floats, base: Floats) -> None:
+    """The line of a shut eye: thick and dark at the lids' meeting, hairs soft below it."""
+    lash, width = numbers[LASH], left + right
+    thick = 0.35 * lash + 0.25
+    if below > 0:
+        thick += 0.35 * lash
+    thick *= 0.4 + 0.6 * _ramp(5 * min(left, right) / width)
+    share = LASH_LINE * numbers[SHUT] * np.exp(-((below / thick) ** 2))
+    for c in range(3):
+        tone = numbers[LASH_RED + c]
+        if base[c] > tone:
+            base[c] += share * (tone - base[c])
+
+
+@compiled
 def paint_eye(
     frame: Bytes,
     window: NDArray[np.int32],
@@ -140,7 +157,7 @@ def paint_eye(
         back: (2, 3) from frame pixels to the eye's box.
         curves: (7, N) y at each column of the box, see the names above; the last is how far skin
             went sideways.
-        numbers: (11,) in pixels, see the names above.
+        numbers: (14,) in pixels, the last three the lashes' colour, see the names above.
         skin: (2 h, 2 w, 3) the neutral picture's box.
         lid: the same box as bare lid skin.
         ball: the same box with the iris taken out and the lids opened.
@@ -188,17 +205,14 @@ def paint_eye(
                 lighter = other[0] + other[1] + other[2] - base[0] - base[1] - base[2]
                 if lighter > 0:
                     weight *= 1 - moved_up
-                _mix(base, other, weight * (1 - 0.7 * shut))
+                _mix(base, other, weight * (1 - shut))
             over = _ramp(upper - y + 0.5)
             if over > 0:
                 lids = (upper, fold, upper_rest, fold_rest)
                 _see_lid(x - aside, y, lids, numbers, (skin, lid), other, colour)
                 _mix(base, other, over * _ramp((y - fold) / 2.0))
             if shut > 0:
-                away = (y - upper) / (0.45 * lash + 0.5)
-                dark = 1 - 0.25 * shut * np.exp(-away * away)
-                for c in range(3):
-                    base[c] *= dark
+                _draw_lashes(y - upper, x - first, last - x, numbers, base)
             # Corners: nothing may end abruptly.
             side = _ramp(side)
             for c in range(3):

@@ -42,7 +42,8 @@ FOLDS = (
 SIDES = ("Right", "Left")
 
 LID_SHAPES = ("eyeBlink", "eyeLookDown", "eyeLookUp", "eyeWide")  # moved absolutely, not by deltas
-MEETING = 0.12  # of the aperture that the lower lid rises when shut
+MEETING = 0.12  # of the aperture that the lower lid rises when narrowed
+BLINK_MEETING = 0.02  # the same in a blink, in which only the upper lid comes
 WIDE = 0.22  # of the aperture that eyeWide adds
 SQUINT = 0.25  # of the aperture that eyeSquint takes from above
 LEAST_OPEN = 0.42  # of the aperture that any look but a blink leaves
@@ -53,9 +54,11 @@ LOOK_DEG = 25.0  # what eyeLook... at 1 adds to the gaze
 IRIS_SPREAD = 1.04  # the disc against the circle that was measured
 LASH = 0.028  # eye-corner distances: how far lashes reach from the edge
 CREASE = 0.02  # the fold's own height, kept from stretching
+LASH_PERCENTILE = 30  # of the brightness at the lid's edge: lashes, not lid nor white
 WHITE_SPREAD = 50.0  # levels that the white of an eye may differ from its brighter half
 HIDDEN_WHITE = 0.94  # brightness of an eye's white where lids or the iris hid it
 LID_TONE = 0.94  # of the skin below the brow
+GRAIN, GRAIN_PX = 1.4, 0.7  # of the lid's drawn skin: share of the photo's, and its blur
 SHADE = 0.18  # of the upper lid on the eyeball
 
 
@@ -69,6 +72,7 @@ class Eye:
     lid: Floats
     ball: Floats
     iris: Floats
+    lash_tone: Floats
 
 
 class EyePainter:
@@ -105,7 +109,7 @@ class EyePainter:
             )
             openness = (1 + lid + WIDE * wide - SQUINT * squint) - FOLLOWING * up
             openness = float(np.clip(openness, 0, 1.4)) * (1 - blink)
-            raise_low = MEETING * max(0.0, 1 - openness)
+            raise_low = (MEETING + (BLINK_MEETING - MEETING) * blink) * max(0.0, 1 - openness)
             shaped[lower[inner]] -= raise_low * aperture
             meeting = shaped[lower[inner]]
             if openness <= 1:
@@ -169,7 +173,8 @@ class EyePainter:
         gaze = self.gaze_px(row, side)
         numbers = np.asarray(
             [max(1.5, LASH * self.unit), CREASE * self.unit, *gaze, *(iris[:2] - corner),
-             IRIS_SPREAD * iris[2], np.clip(2 * shut - 1, 0, 1), SHADE, first - 1, last + 1],
+             IRIS_SPREAD * iris[2], np.clip(2 * shut - 1, 0, 1), SHADE, first - 1, last + 1,
+             *eye.lash_tone],
             dtype=np.float32,
         )  # fmt: skip
         # From the eye's box to the frame: the head's turn at four places round the eye.
@@ -218,7 +223,8 @@ class EyePainter:
         )
         lid = self._lid_skin(box, side, low.astype(np.float32))
         skins = (_doubled(layer) for layer in (box, lid, ball, iris))
-        return Eye(int(low[0]), int(low[1]), *skins)
+        tone = _lash_tone(box, points[list(UPPER_LIDS[side]), :2] - low, lash)
+        return Eye(int(low[0]), int(low[1]), *skins, tone)
 
     def _lid_skin(self, box: Bytes, side: int, low: Floats) -> Bytes:
         """The box as bare lid: its tone from below the brow and from the open lid, with grain."""
@@ -247,7 +253,8 @@ class EyePainter:
         tone = LID_TONE * (tones[0] + tones[1]) / 2  # (N, 3)
         fine = light * 255 - cv2.GaussianBlur(light * 255, (0, 0), 1.5)
         rough = float(np.median(np.abs(fine[above]))) if above.any() else 0.0
-        noise = np.random.default_rng(side).normal(0, rough, box.shape[:2])
+        noise = np.random.default_rng(side).normal(0, GRAIN * rough, box.shape[:2])
+        noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), GRAIN_PX))
         # The lid bulges over the eye: lighter in the middle, darker to its corners and edge.
         across = np.clip((columns - line[0]) / max(1, line[-1]), 0, 1)
         bulge = 1 + 0.05 * np.sin(np.pi * across)
@@ -263,6 +270,17 @@ def _white(box: Bytes, sclera: NDArray[np.bool_]) -> NDArray[np.bool_]:
     white = np.median(box[sclera & (light >= np.percentile(light[sclera], 60))], axis=0)
     close: NDArray[np.bool_] = np.abs(box - white).max(axis=-1) < WHITE_SPREAD
     return close
+
+
+def _lash_tone(box: Bytes, edge: Floats, lash: float) -> Floats:
+    """(3,) colour of the lashes: the dark ones of the pixels at the upper lid's edge (9, 2)."""
+    rows, columns = np.mgrid[: box.shape[0], : box.shape[1]]
+    line = np.interp(columns, edge[:, 0], edge[:, 1])
+    near = (np.abs(rows - line) < lash) & (columns > edge[0, 0]) & (columns < edge[-1, 0])
+    light = box.mean(axis=-1)
+    dark = near & (light <= np.percentile(light[near], LASH_PERCENTILE))
+    tone: Floats = box[dark].mean(axis=0).astype(np.float32)
+    return tone
 
 
 def _eroded(opened: Bytes, above: float, below: float) -> Bytes:
