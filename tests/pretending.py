@@ -3,9 +3,32 @@
 import os
 import signal
 import time
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from affetto.errors import MediaError
+from affetto.errors import MediaError, UsageError
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the verbs take in a batch."""
+
+    out: Path
+    media: Path
+    seconds: float = 0.0
+    emotion: str = "auto"
+    csv: Path | None = None
+    threads: int | None = None
+
+
+def job_of(verb, options):
+    """As affetto.apps.verbs.job_of."""
+    if verb not in ("sleep", "crash", "refuse", "copy", "fragile"):
+        raise UsageError(f"{verb!r} is no verb")
+    if unknown := set(options) - {field.name for field in fields(Job)}:
+        raise UsageError(f"{verb} knows no {', '.join(sorted(unknown))}")
+    paths = {name: Path(options[name]) for name in ("out", "media", "csv") if name in options}
+    return Job(**options | paths)
 
 
 def perform(verb, options, *, progress):
@@ -24,6 +47,15 @@ def perform(verb, options, *, progress):
         kept = []
         while True:
             kept.append(bytearray(os.urandom(1 << 20) * 16))
+    elif verb == "copy":
+        time.sleep(options.get("seconds", 0))
+        text = Path(options["media"]).read_text()
+        (Path(options["out"]) / "copy.txt").write_text(text.upper())
+    elif verb == "fragile":  # dies the first time
+        mark = Path(options["media"]).with_suffix(".died")
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
     elif verb == "refuse":
         raise MediaError("no such film: here.mp4")
     elif verb == "stumble":
