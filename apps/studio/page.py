@@ -1,0 +1,29 @@
+"""The studio's page: five tabs over one desk."""
+
+from typing import Any
+
+from affetto.apps.studio import words
+from affetto.apps.studio.desk import Desk
+from affetto.apps.studio.settings import Settings
+from affetto.apps.studio.tab_talk import build_talk
+
+TITLE = "Affetto studio"
+LEAD = "Hear, see and read emotion, and give it back. Nothing you hand in leaves this machine."
+CACHE_LOOK_S, CACHE_KEEP_S = 600, 3600
+
+
+def build_page(settings: Settings) -> Any:  # noqa: ANN401 - gradio.Blocks
+    """The page, ready to be served; `settings.folder` must exist and be the studio's own."""
+    import gradio as gr
+
+    desk = Desk(settings)
+    with gr.Blocks(
+        title=TITLE, analytics_enabled=False, delete_cache=(CACHE_LOOK_S, CACHE_KEEP_S)
+    ) as page:
+        gr.HTML(f'<div class="s-title"><h1>{TITLE}</h1><p>{LEAD}</p></div>')
+        gr.HTML(words.notes([words.AI_NOTE]))
+        with gr.Tabs():
+            with gr.Tab("Talk"):
+                build_talk(desk)
+    page.queue(max_size=settings.queue_size, default_concurrency_limit=1)
+    return page

@@ -1,0 +1,87 @@
+"""Small pieces of the page as HTML; whatever comes from outside is escaped here."""
+
+from collections.abc import Sequence
+from html import escape
+
+from affetto.apps.studio.desk import Step
+
+AI_NOTE = (
+    "What is made here is AI-generated, and its files say so. Show it only with the consent of the "
+    "people in it, and say that it is made."
+)
+READING_NOTE = (
+    "Recognition says how a face looks, a voice sounds, a picture or a text may strike somebody, "
+    "as a model judges it. It is not a statement about what a person feels."
+)
+CONSENT = "I have the consent of everybody whose face or voice I use here"
+CONSENT_NEEDED = (
+    "Please tick the consent box first: a face or a voice may only be used when its owner agrees. "
+    "The bundled examples need no consent."
+)
+
+
+def idle(text: str) -> str:
+    """What will appear here."""
+    return f'<div class="s-idle" role="status">{escape(text)}</div>'
+
+
+def step(event: Step) -> str:
+    """What is happening, how far, how long still."""
+    percent = round(100 * min(1.0, max(0.0, event.share)))
+    left = f"{percent} %" + (f", about {_span(event.left_s)} left" if event.left_s else "")
+    what = escape(event.what[:1].upper() + event.what[1:])
+    return (
+        f'<div class="s-step"><div class="row" role="status"><span>{what}</span>'
+        f'<span>{left}</span></div><div class="s-track" role="progressbar" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{percent}" aria-label="Progress">'
+        f'<div style="width:{percent}%"></div></div></div>'
+    )
+
+
+def bad(text: str) -> str:
+    """What went wrong, in a sentence."""
+    return f'<div class="s-bad" role="alert">{escape(_sentence(text))}</div>'
+
+
+def good(text: str) -> str:
+    """What came of it, in a sentence."""
+    return f'<div class="s-good" role="status">{escape(_sentence(text))}</div>'
+
+
+def notes(texts: Sequence[str]) -> str:
+    """Things to know, one paragraph each."""
+    lines = "".join(f"<p>{escape(_sentence(text))}</p>" for text in texts)
+    return f'<div class="s-note" role="note">{lines}</div>' if lines else ""
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and values."""
+    cells = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
+        for name, value in rows
+    )
+    return f'<table class="s-table">{cells}</table>'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with a head, scrolled sideways where it is too wide."""
+    top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return (
+        '<div class="s-wide" tabindex="0" role="region" aria-label="Table"><table class="s-table">'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    ended = text if text.endswith((".", "!", "?", ")")) else f"{text}."
+    return ended[:1].upper() + ended[1:]
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min"
