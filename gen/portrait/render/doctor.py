@@ -25,8 +25,8 @@ Floats = NDArray[np.float32]
 SMALLEST_PX, SMALL_PX = 40, 160  # sides of the face's box: refused below, warned below
 YAW_DEG, PROFILE_DEG, PITCH_DEG, ROLL_DEG = 30.0, 55.0, 25.0, 20.0
 LEAST_PRESENCE, SURE_PRESENCE = 0.3, 0.8
-OPEN_MOUTH, WIDE_MOUTH = 0.05, 0.20  # lip gap in eye-corner distances
-CLOSED_LIDS = 0.16  # aperture in widths of the eye
+OPEN_MOUTH, WIDE_MOUTH = 0.05, 0.16  # lip gap in eye-corner distances; jawOpen 1 reads .16 to .26
+CLOSED_LIDS, BESIDE_CLOSED = 0.16, 0.25  # aperture in widths of the eye; beside a closed one
 SMILE = 0.25  # mouthSmile from which a photo smiles
 BLUR_SIDE = 128  # pixels at which sharpness is measured
 BLURRED = 0.075  # steepest slope against contrast
@@ -137,13 +137,13 @@ def _mouth(mesh: Mesh, fit: FaceFit) -> Notice | None:
 
 
 def _eyes(mesh: Mesh) -> Notice | None:
-    apertures = lid_apertures(mesh.points)
-    if apertures.max() < CLOSED_LIDS:
+    closed = closed_eyes(mesh.points)
+    if closed.all():
         return Notice(
             "eyes_closed", "the eyes are closed: they stay closed, for nobody knows what is "
             "behind the lids; take a photo with open eyes",
         )  # fmt: skip
-    if apertures.min() < CLOSED_LIDS:
+    if closed.any():
         return Notice("eye_closed", "one eye is closed and stays closed")
     return None
 
@@ -205,6 +205,14 @@ def lid_apertures(points: Floats) -> Floats:
         for (up, low), (a, b) in LIDS
     ]
     return np.asarray(openings, dtype=np.float32)
+
+
+def closed_eyes(points: Floats) -> NDArray[np.bool_]:
+    """(2,) whether each eye is closed: lids that are nearly shut beside shut ones are, too."""
+    apertures = lid_apertures(points)
+    limit = BESIDE_CLOSED if apertures.min() < CLOSED_LIDS else CLOSED_LIDS
+    closed: NDArray[np.bool_] = apertures < limit
+    return closed
 
 
 def sharpness(skin: Floats) -> float:

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.gen.portrait.render.doctor import closed_eyes
 from affetto.gen.portrait.render.eye_loops import (
     FOLD,
     FOLD_REST,
@@ -47,6 +48,7 @@ BLINK_MEETING = 0.02  # the same in a blink, in which only the upper lid comes
 WIDE = 0.22  # of the aperture that eyeWide adds
 SQUINT = 0.25  # of the aperture that eyeSquint takes from above
 LEAST_OPEN = 0.42  # of the aperture that any look but a blink leaves
+LEAST_TALL = 0.14  # of the eye's width, the same where eyes are narrow
 FOLLOWING = 0.75  # of the iris's way up or down that the upper lid goes along
 EYEBALL = 2.0  # radius in iris radii
 GAZE_LIMIT_DEG = (28.0, 22.0)
@@ -83,6 +85,8 @@ class EyePainter:
         self.portrait, self.warp = portrait, warp
         self.unit = portrait.eye_distance_px
         self.eyes = [self._eye(side) for side in (0, 1)]
+        # What the photo's closed lids hide nobody knows: they stay as they are.
+        self.asleep = closed_eyes(portrait.mesh.points)
 
     def close(self, shaped: Floats, row: Floats) -> Floats:
         """Set the lids of a shaped face (468, 3) in place.
@@ -99,6 +103,8 @@ class EyePainter:
             # Without the shapes that are taken absolutely here.
             shaped[upper[inner]] -= changed[upper[inner]]
             shaped[lower[inner]] -= changed[lower[inner]]
+            if self.asleep[side]:
+                continue
             aperture = (rest[lower] - rest[upper])[inner]  # (7, 3)
             blink = float(np.clip(row[PLACE[f"eyeBlink{name}"]], 0, 1))
             lid = float(np.clip(row[PLACE[f"lid{name}"]], -1, 0.5))
@@ -121,11 +127,14 @@ class EyePainter:
             shaped[np.asarray(upper[inner])[below]] = meeting[below]
             # Nothing but a blink shuts an eye: of a strong look a slit would be left.
             down = self.warp.down
+            width = float(np.linalg.norm(rest[upper[-1], :2] - rest[upper[0], :2]))
+            tall = max(1e-3, float(aperture[3, :2] @ down))
+            least = float(np.clip(LEAST_TALL * width / tall, LEAST_OPEN, 1))
             gap = (shaped[lower[inner], :2] - shaped[upper[inner], :2]) @ down  # (7,)
-            short = np.maximum(LEAST_OPEN * (1 - blink) * (aperture[:, :2] @ down) - gap, 0)
+            short = np.maximum(least * (1 - blink) * (aperture[:, :2] @ down) - gap, 0)
             shaped[upper[inner], :2] -= (0.6 * short)[:, None] * down
             shaped[lower[inner], :2] += (0.4 * short)[:, None] * down
-            shut[side] = np.clip(1 - max(openness, LEAST_OPEN * (1 - blink)), 0, 1)
+            shut[side] = np.clip(1 - max(openness, least * (1 - blink)), 0, 1)
         return shut
 
     def gaze_px(self, row: Floats, side: int) -> Floats:
@@ -151,7 +160,8 @@ class EyePainter:
     def paint(self, frame: Bytes, shaped: Floats, row: Floats, shut: Floats) -> None:
         """Paint both eyes into a frame (S, S, 3) in place."""
         for side in (0, 1):
-            self._paint(frame, shaped, row, side, float(shut[side]))
+            if not self.asleep[side]:
+                self._paint(frame, shaped, row, side, float(shut[side]))
 
     def _paint(self, frame: Bytes, shaped: Floats, row: Floats, side: int, shut: float) -> None:
         eye, rest = self.eyes[side], self.warp.rest
@@ -222,9 +232,9 @@ class EyePainter:
             box, (seen > 0) & (distance < 1.25 * radius), (x - low[0], y - low[1]), radius
         )
         lid = self._lid_skin(box, side, low.astype(np.float32))
-        skins = (_doubled(layer) for layer in (box, lid, ball, iris))
+        skin, lids, balls, irises = (_doubled(layer) for layer in (box, lid, ball, iris))
         tone = _lash_tone(box, points[list(UPPER_LIDS[side]), :2] - low, lash)
-        return Eye(int(low[0]), int(low[1]), *skins, tone)
+        return Eye(int(low[0]), int(low[1]), skin, lids, balls, irises, tone)
 
     def _lid_skin(self, box: Bytes, side: int, low: Floats) -> Bytes:
         """The box as bare lid: its tone from below the brow and from the open lid, with grain."""

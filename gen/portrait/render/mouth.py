@@ -27,10 +27,12 @@ CAVITY_NEAR, CAVITY_DEEP = (0.42, 0.17, 0.16), (0.13, 0.035, 0.035)  # of full l
 DEEP_UNITS = 2.2  # an opening at which the cavity is as dark as it gets
 UPPER_LIP_SHADE, SHADE_UNITS = 0.42, 0.26  # what the upper lip takes of light, and how far down
 LOWER_LIP_SHADE = 0.12
-CORNER_SHARE, CORNER_LIGHT = 0.18, 0.45  # of the mouth's width, darker towards its corners
+CORNER_SHARE, CORNER_LIGHT = 0.18, 0.62  # of the mouth's width, darker towards its corners
+CORNER_FLESH = (0.50, 0.24, 0.22)  # of full light: the cheek's inside, seen in the corners
+CORNER_GAP, SLIT = 0.8, 0.25  # units: openings that hide it, and that let the seam be seen
 ROUNDED = 0.55  # light that rounded lips take
 SHADE_TINT = np.asarray([0.85, 1.05, 1.10], dtype=np.float32)  # light between lips is red
-LOWER_TEETH_LIGHT = 0.80
+LOWER_TEETH_LIGHT = 0.92
 TONGUE_REST, TONGUE_OUT = 0.15, 1.0  # units: how deep it lies, how far tongueOut lifts it
 
 
@@ -67,6 +69,7 @@ class MouthPainter:
         mask = self._mask(loop - low, size)
         depth = _Depth(points, low, size, self.set.unit_px)
         opening = float(np.linalg.norm(middle[1] - middle[0])) / self.set.unit_px
+        mask *= depth.seen
         inside = self._inside(depth, opening, points, low, size, row)
         part = frame[low[1] : high[1], low[0] : high[0]]
         mixed = part + mask[..., None] * (inside - part)
@@ -108,6 +111,7 @@ class MouthPainter:
         for layer, lit in layers:
             inside *= 1 - layer[..., 3:] / 255
             inside += lit * layer[..., :3]
+        inside += depth.corner[..., None] * (np.asarray(CORNER_FLESH, np.float32) * light - inside)
         shade = depth.shade * (0.62 + 0.38 * rounded)
         inside *= shade[..., None] ** SHADE_TINT
         return np.asarray(inside, dtype=np.float32)
@@ -162,7 +166,11 @@ class _Depth:
         start = float(upper[0] @ across)
         share = (along - start) / width
         edge = np.clip(np.minimum(share, 1 - share) / CORNER_SHARE, 0, 1)
-        shade *= CORNER_LIGHT + (1 - CORNER_LIGHT) * edge * edge * (3 - 2 * edge)
+        middle = edge * edge * (3 - 2 * edge)
+        self.corner = ((1 - middle) * np.exp(-gap / (CORNER_GAP * unit_px))).astype(np.float32)
+        narrow = np.clip(gap / (SLIT * unit_px), 0, 1)
+        self.seen = (1 - (1 - middle) * (1 - narrow)).astype(np.float32)
+        shade *= CORNER_LIGHT + (1 - CORNER_LIGHT) * middle
         # A narrow slit lets little light in.
         shade *= 0.85 + 0.15 * min(1.0, widest / (0.7 * unit_px))
         self.shade = shade.astype(np.float32)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from affetto.clip import Picture
 from affetto.errors import BadInput
 from affetto.gen.portrait.render.eyes import EyePainter
+from affetto.gen.portrait.render.monochrome import in_tone, tone_of
 from affetto.gen.portrait.render.mouth import MouthPainter
 from affetto.gen.portrait.render.plate import foreground
 from affetto.gen.portrait.render.portrait import Portrait
@@ -30,7 +31,7 @@ class Renderer:
     """A portrait ready to move.
 
     Layers, back to front: plate, head (one bicubic reading of the neutral picture through the
-    warp), eyes, shading, mouth. Nothing is kept between frames.
+    warp), eyes, shading, mouth. A photo of one tone stays in it. Nothing is kept between frames.
     """
 
     def __init__(self, portrait: Portrait, *, size: int | None = 512) -> None:
@@ -54,6 +55,7 @@ class Renderer:
         self.eyes = EyePainter(work, self.warp)
         self.shading = ShadingMaps(work)
         self.mouth = MouthPainter(work)
+        self.tone = tone_of(work.picture)
         self.head = foreground(work.neutral, work.matte, work.plate)
         self.bands = self._bands()
         self.still = np.empty_like(work.picture)
@@ -106,7 +108,7 @@ class Renderer:
         self.eyes.paint(frame, shaped, row, shut)
         frame = self.shading.apply(frame, points, row)
         frame = self.mouth.paint(frame, points, row)
-        return np.asarray(frame, dtype=np.uint8)
+        return frame if self.tone is None else in_tone(frame, self.tone)
 
     def _map(self, row: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Backward map (S, S, 2), face before the head's turn, lids' closing, face after it."""

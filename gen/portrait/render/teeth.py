@@ -31,6 +31,7 @@ MARGIN = 3
 UPPER_DROP, LOWER_LIFT = 0.35, 0.10  # units: teeth show in speech more than the head's own lips let
 IVORY, SPRITE_LIGHT = (0.93, 0.90, 0.84), 0.84  # the sprites' teeth, and how lit they are drawn
 EYE_WHITE_SHARE = 1.0  # of the eye's white, as bright as teeth in full light
+FRONT_UNITS, DARK_UNITS = 1.2, 3.0  # how far behind the front teeth light reaches and fades
 SKIN_LIMIT = 1.5  # of the skin's brightness, which teeth do not pass
 SOFTER = 0.55  # of the blur of the photo's sharpest edges: those are hair and lashes, not teeth
 
@@ -145,6 +146,8 @@ def _posed(sprite: Bytes, frame: Floats, depth: Floats, turn: Floats, at: Floats
     shrink = (right - left) * float(np.linalg.norm(turn[:, 0])) / width
     clear: Floats = sprite.astype(np.float32)
     clear[..., :3] *= clear[..., 3:] / 255
+    behind = np.maximum(depth.max() - depth - FRONT_UNITS, 0) / DARK_UNITS
+    clear[..., :3] *= np.asarray(cv2.resize(np.exp(-behind), (width, height)))[..., None]
     if shrink < 1:
         clear = np.asarray(cv2.GaussianBlur(clear, (0, 0), 0.42 / shrink), dtype=np.float32)
     picture = cv2.remap(clear, sheet, None, cv2.INTER_LINEAR)  # type: ignore[call-overload]
