@@ -45,7 +45,7 @@ def test_noise_and_silence_keep_the_mouth_shut(tmp_path, monkeypatch) -> None:
     for name, wav in (("noise", noise), ("silence", np.zeros(16_000, np.float32))):
         heard = listen(wav, clean=True)
         assert heard.presence is None or not heard.is_speech
-        track = request_to_track(parse_request("happy"), duration_s=1.0, rate_hz=25)
+        track = request_to_track(parse_request("neutral"), duration_s=1.0, rate_hz=25)
         with unfinished_work(tmp_path / name, "test") as kept:
             windows = talk(heard, track, models=models, options=TalkOptions(), kept=kept)
             motion = np.concatenate([one.values for one in windows])
