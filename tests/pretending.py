@@ -23,7 +23,7 @@ class Job:
 
 def job_of(verb, options):
     """As affetto.apps.verbs.job_of."""
-    if verb not in ("sleep", "crash", "refuse", "copy", "fragile"):
+    if verb not in ("sleep", "crash", "refuse", "copy", "fragile", "fell"):
         raise UsageError(f"{verb!r} is no verb")
     if unknown := set(options) - {field.name for field in fields(Job)}:
         raise UsageError(f"{verb} knows no {', '.join(sorted(unknown))}")
@@ -51,11 +51,12 @@ def perform(verb, options, *, progress):
         time.sleep(options.get("seconds", 0))
         text = Path(options["media"]).read_text()
         (Path(options["out"]) / "copy.txt").write_text(text.upper())
-    elif verb == "fragile":  # dies the first time
+    elif verb in ("fragile", "fell"):  # dies the first time, or takes who gave it the job with it
         mark = Path(options["media"]).with_suffix(".died")
         if not mark.exists():
             mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid() if verb == "fragile" else os.getppid(), signal.SIGKILL)
+            time.sleep(60)
     elif verb == "refuse":
         raise MediaError("no such film: here.mp4")
     elif verb == "stumble":
@@ -68,3 +69,10 @@ def perform(verb, options, *, progress):
             Path(options["file"]).unlink()
     print("said on stdout")
     return {"verb": verb, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]} | options
+
+
+def do_on_submitit(items, **settings):
+    """The SLURM engine over submitit's processes on this machine."""
+    from affetto.apps.batch.on_slurm import do_on_slurm
+
+    return do_on_slurm(items, cluster="local", **settings)

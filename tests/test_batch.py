@@ -11,7 +11,7 @@ import pytest
 
 from affetto.apps.batch.job import Job
 from affetto.apps.batch.ledger import read_ledger
-from affetto.apps.batch.run import run
+from affetto.apps.batch.run import ENGINES, run
 from affetto.errors import BadInput, ResourceError
 
 TESTS = str(Path(__file__).parent)
@@ -226,3 +226,33 @@ def test_an_empty_manifest(place, text):
     (place / "manifest.jsonl").write_text(text)
     with pytest.raises(BadInput, match="holds no lines"):
         batch(place)
+
+
+def test_slurm_jobs_do_it_too_and_a_dying_one_is_sent_again(place, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setitem(ENGINES, "slurm", "pretending:do_on_submitit")
+    write(
+        place,
+        {"id": "job", "do": "fell", "media": "a.txt"},
+        {"id": "bad", "do": "refuse", "media": "a.txt"},
+    )
+    summary = batch(place, engine="slurm")
+    assert summary.done == 1
+    assert [one.error for one in summary.failed] == ["no such film: here.mp4"]
+    assert sorted(line["id"] for line in ledger(place)) == ["bad", "job"]
+
+
+@pytest.mark.slow
+def test_ray_does_it_too_and_a_dying_actor_is_replaced(place):
+    pytest.importorskip("ray")
+    write(
+        place,
+        *({"id": f"i{number}", "do": "copy", "media": "a.txt"} for number in range(5)),
+        {"id": "job", "do": "fell", "media": "a.txt"},
+        {"id": "bad", "do": "refuse", "media": "a.txt"},
+    )
+    summary = batch(place, engine="ray")
+    assert summary.done == 6
+    assert [one.error for one in summary.failed] == ["no such film: here.mp4"]
+    assert len(ledger(place)) == 7
+    assert batch(place, engine="ray").done_before == 6

@@ -6,6 +6,7 @@ same folders and the same Affetto.
 """
 
 import os
+import secrets
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -121,27 +122,27 @@ def _give(
 
 
 def _started(workers: int | None) -> Any:  # noqa: ANN401 - the module, which is optional
+    own = not os.environ.get("RAY_ADDRESS")
+    # A Ray of our own listens on all addresses of the machine: nobody else may give it work.
+    secret = {"RAY_AUTH_TOKEN": secrets.token_hex(32)} if own else {}
+    for name, value in (SETTINGS | secret).items():
+        os.environ.setdefault(name, value)  # read when Ray is imported
     try:
         import ray
     except ImportError as error:
         raise ResourceError(
             "--engine ray needs Ray: pip install 'affetto[ray]', or use --engine local"
         ) from error
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    settings: dict[str, Any] = {
+        "address": "local",
+        "num_cpus": workers,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+    }
     try:
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False)
-        else:
-            ray.init(
-                address="local",
-                num_cpus=workers,
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                _node_ip_address="127.0.0.1",
-            )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+        ray.init(log_to_driver=False, **(settings if own else {}))
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ResourceError(f"Ray does not start: {error}") from error
     return ray
 
