@@ -100,11 +100,12 @@ class EyePainter:
             upper, lower = list(UPPER_LIDS[side]), list(LOWER_LIDS[side])
             changed = self._lid_change(row, name)
             inner = slice(1, -1)
+            if self.asleep[side]:
+                shaped -= changed
+                continue
             # Without the shapes that are taken absolutely here.
             shaped[upper[inner]] -= changed[upper[inner]]
             shaped[lower[inner]] -= changed[lower[inner]]
-            if self.asleep[side]:
-                continue
             aperture = (rest[lower] - rest[upper])[inner]  # (7, 3)
             blink = float(np.clip(row[PLACE[f"eyeBlink{name}"]], 0, 1))
             lid = float(np.clip(row[PLACE[f"lid{name}"]], -1, 0.5))

@@ -43,4 +43,5 @@ def in_tone(frame: Picture, tone: NDArray[np.uint8]) -> Picture:
     """A frame (S, S, 3) of that one tone (256, 3)."""
     import cv2
 
-    return np.asarray(tone[cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)], dtype=np.uint8)
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.LUT(cv2.merge([grey] * 3), tone[None]), dtype=np.uint8)
