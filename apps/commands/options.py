@@ -1,0 +1,12 @@
+"""Options that several commands share."""
+
+from typing import Annotated
+
+import typer
+
+REQUESTS = (
+    "happy, sad:0.6+surprised:0.4, 'va(-0.4,0.7)', '0=calm; 12=excited:0.9', a CSV/JSON file, "
+    "'bitter-sweet, hopeful at the end', or like:FILE (a saved track, film, sound, picture, text)."
+)
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]

@@ -1,0 +1,70 @@
+"""`affetto recognize`: what emotion media show."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affetto.apps.commands.options import Quiet
+
+
+def recognize(
+    media: Annotated[
+        list[Path],
+        typer.Argument(help="Films, sounds, pictures, texts (txt, srt, vtt), or folders of them."),
+    ],
+    only: Annotated[
+        str | None, typer.Option(help="Comma-separated of voice,face,scene,text. Default: all.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=25, help="Steps a second of the course of all together.")
+    ] = 2.0,
+    window: Annotated[
+        float, typer.Option(min=0.5, max=20, help="Seconds of voice judged at once.")
+    ] = 3.0,
+    csv: Annotated[Path | None, typer.Option(help="Every step of everything judged.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="A picture (.png) of the whole.")] = None,
+    webvtt: Annotated[
+        Path | None, typer.Option(help="Subtitles (.vtt) that say the emotion.")
+    ] = None,
+    track: Annotated[
+        Path | None,
+        typer.Option(help="The course as .json or .csv; 'affetto soundtrack' takes like:FILE."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print everything as JSON on stdout.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Recognize emotion in voices, faces, pictures and words; say how sure that is."""
+    from affetto.apps.progress import bar
+    from affetto.apps.recognize import run
+    from affetto.apps.recognize_job import Job, modalities
+    from affetto.apps.recognize_table import plain, table
+
+    wanted = Job(
+        media=tuple(media),
+        only=modalities(only),
+        rate_hz=rate,
+        window_s=window,
+        threads=threads,
+        csv=csv,
+        plot=plot,
+        webvtt=webvtt,
+        track=track,
+    )
+    with bar(quiet=quiet) as report:
+        answer = run(wanted, progress=report)
+    if as_json:
+        print(json.dumps(plain(answer), indent=2))
+    elif answer.found:
+        print(table(answer))
+    for failure in answer.failed:
+        print(f"affetto: {failure.error}", file=sys.stderr)
+    if answer.exit_code:
+        raise typer.Exit(answer.exit_code)

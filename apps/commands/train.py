@@ -1,0 +1,24 @@
+"""`affetto train`: one recipe."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="bank, embedder, speech, speech_student, face, face_loss, face_judge, "
+            "face_motion, text, music_chords or music_dynamics."
+        ),
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="A config .yaml first if wanted, then key=value ...")
+    ] = None,
+) -> None:
+    """Train one recipe, on one CPU or under `accelerate launch -m affetto.apps.cli train ...`."""
+    from affetto.apps.training import run
+
+    print(json.dumps(run(recipe, overrides or []), indent=2))
