@@ -109,14 +109,9 @@ def _item(number: int, raw: bytes, base: Path, *, job_of: JobOf, digests: Digest
     folder = {} if do in WITHOUT_FOLDER else {"out": identity}
     for field, paths in _paths(job_of(do, options | folder)):
         if field not in (*OUTPUTS, *OWN):
-            placed = [str(base / path) for path in paths]
+            placed = [str(_input(path, base)) for path in paths]
             options[field] = placed if isinstance(options[field], list) else placed[0]
-            inputs += [base / path for path in paths]
-    for path in inputs:
-        if not path.is_file():
-            raise BadInput(
-                f"{path} is a folder, give a file" if path.is_dir() else f"{path}: no such file"
-            )
+            inputs += map(Path, placed)
     job = job_of(do, options | folder)
     outputs = tuple(name for name in OUTPUTS if getattr(job, name, None) is not None)
     for name in outputs:
@@ -178,11 +173,18 @@ def _placed_request(text: str, base: Path, inputs: list[Path]) -> str:
     if not lead and ("=" in rest or not rest.casefold().endswith((".csv", ".json"))):
         parse_request(text)
         return text
-    if not (base / rest).is_file():
-        raise BadInput(f"{base / rest}: no such file")
-    inputs.append(base / rest)
-    parse_request(placed := f"{lead.lower()}{base / rest}")
+    inputs.append(_input(Path(rest), base))
+    parse_request(placed := f"{lead.lower()}{inputs[-1]}")
     return placed
+
+
+def _input(path: Path, base: Path) -> Path:
+    """Where a file is that the manifest names."""
+    if (base / path).is_dir():
+        raise BadInput(f"{path} is a folder: give a file")
+    if not (base / path).is_file():
+        raise BadInput(f"{path}: no such file (paths are relative to the manifest)")
+    return base / path
 
 
 def _paths(job: object) -> Iterator[tuple[str, list[Path]]]:

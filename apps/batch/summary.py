@@ -17,7 +17,7 @@ from affetto.files import staged_file
 PAGE, TABLE = "summary.html", "summary.json"
 MOST_ROWS = 2000  # of a table on the page; summary.json has all
 REPORT = "report.html"
-FAILED = "failed"
+WHOLE = 'style="overflow-wrap:break-word"'
 
 
 def plain(summary: Summary) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _facts(summary: Summary) -> str:
         ("This run took", f"{summary.wall_s:.1f} s"),
     ]
     if now:
-        facts.append(("One item took", f"{summary.done_s / now:.1f} s"))
+        facts.append(("One item took", f"{summary.done_s / now:.2g} s"))
     rows = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in facts
     )
@@ -117,12 +117,17 @@ def _table(
     if not rows:
         return ""
     total = total or len(rows)
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows[:MOST_ROWS]
-    )
+    head = "".join(f'<th scope="col" {WHOLE}>{name}</th>' for name in names)
+    body = "".join(_row(row) for row in rows[:MOST_ROWS])
     more = f"<p>And {total - MOST_ROWS} more.</p>" if total > MOST_ROWS else ""
     return (
         f'<section><h2>{heading}</h2><p class="faint">{escape(note)}</p>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}</section>"
+        f'<div style="overflow-x:auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+        f"</table></div>{more}</section>"
     )
+
+
+def _row(cells: Sequence[str]) -> str:
+    """A row; only its last cell, usually a sentence, may break words."""
+    first = "".join(f"<td {WHOLE}>{cell}</td>" for cell in cells[:-1])
+    return f"<tr>{first}<td>{cells[-1]}</td></tr>"
