@@ -121,3 +121,20 @@ def _key(line: Line) -> str:
         f'<li><svg viewBox="0 0 26 8"><path class="line c{line.colour}{" seen" * line.seen}" '
         f'd="M0 4H26"/></svg>{escape(line.name)}</li>'
     )
+
+
+def strip(title: str, parts: Sequence[tuple[float, str]], *, duration_s: float) -> str:
+    """Names side by side, each as wide as it lasts: `parts` are (start in seconds, name)."""
+    ends = [start for start, _ in parts[1:]] + [duration_s]
+    cells = "".join(
+        f'<span class="k{number % 2}" style="width:{100 * (end - start) / duration_s:.2f}%" '
+        f'title="{escape(f"{name}, {_clock(round(start, 1))}", quote=True)}">{escape(name)}</span>'
+        for number, ((start, name), end) in enumerate(zip(parts, ends, strict=True))
+        if end > start
+    )
+    return (
+        f'<figure class="s-chart"><figcaption>{escape(title)}</figcaption>'
+        f'<div class="s-strip">{cells}</div></figure>'
+        if parts
+        else ""
+    )

@@ -60,6 +60,8 @@ class EmotionEditor:
 
 def preset(request: str) -> list[Any]:
     """The editor showing a request of labels or of keyframes."""
+    if request == "auto":
+        return [request, AUTO, *[NO_FEELING, 0.5] * NUM_FEELINGS, FIRST_ROWS]
     target = parse_request(request).target
     if isinstance(target, Timeline):
         rows = [[f"{key.time_s:g}", *_cells(str(key.target)), key.easing if key.easing != "smooth"

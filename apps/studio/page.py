@@ -5,8 +5,17 @@ from typing import Any
 from affetto.apps.studio import words
 from affetto.apps.studio.desk import Desk
 from affetto.apps.studio.settings import Settings
+from affetto.apps.studio.tab_recognize import build_recognize
+from affetto.apps.studio.tab_score import build_score
+from affetto.apps.studio.tab_soundtrack import build_soundtrack
 from affetto.apps.studio.tab_talk import build_talk
 
+TABS = {
+    "Talk": build_talk,
+    "Soundtrack": build_soundtrack,
+    "Recognize": build_recognize,
+    "Score": build_score,
+}
 TITLE = "Affetto studio"
 LEAD = "Hear, see and read emotion, and give it back. Nothing you hand in leaves this machine."
 CACHE_LOOK_S, CACHE_KEEP_S = 600, 3600
@@ -23,7 +32,8 @@ def build_page(settings: Settings) -> Any:  # noqa: ANN401 - gradio.Blocks
         gr.HTML(f'<div class="s-title"><h1>{TITLE}</h1><p>{LEAD}</p></div>')
         gr.HTML(words.notes([words.AI_NOTE]))
         with gr.Tabs():
-            with gr.Tab("Talk"):
-                build_talk(desk)
+            for name, build in TABS.items():
+                with gr.Tab(name):
+                    build(desk)
     page.queue(max_size=settings.queue_size, default_concurrency_limit=1)
     return page

@@ -14,6 +14,7 @@ from affetto.apps.studio.emotion_editor import (
     preset,
     request_for_job,
 )
+from affetto.apps.studio.inputs import as_it_is
 from affetto.apps.studio.offered import JOBS, answered, offer
 from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect_stop
 from affetto.emotion import EmotionTrack
@@ -27,6 +28,7 @@ PRESETS = (
     ("Sad, then hopeful", "0=sad:0.9; 2.2=sad:0.8; 4.2=happy:0.8"),
 )
 SIZES = [("256 pixels, quick", "256"), ("512 pixels", "512"), ("The whole photo", "photo")]
+UNKNOWN = "not measured"
 HINT = "The film appears here. The first seconds can be watched while the rest is made."
 
 
@@ -46,7 +48,7 @@ def build_talk(desk: Desk) -> None:
                     str(examples.SPEECH), label="What is said", type="filepath", buttons=[],
                     sources=["upload", "microphone"], min_width=220,
                 )  # fmt: skip
-            portrait.preprocess = _path_of  # the file as it is; the job reads and checks it
+            as_it_is(portrait)
             gr.Markdown("**Examples** (no consent needed: a painting, a made voice)")
             with gr.Row():
                 chosen = [gr.Button(name, size="sm", min_width=90) for name, _ in PRESETS]
@@ -80,7 +82,8 @@ def build_talk(desk: Desk) -> None:
                                      *preset(request)],
             None, [portrait, speech, *editor.preset_outputs], **QUIET,
         )  # fmt: skip
-    _offer(desk, [portrait, speech, editor.request, editor.clip, consent, options[5], options[0]])
+    offered = [portrait, speech, editor.request, editor.clip, consent, options[5], options[0]]
+    _offer(desk, offered)
 
 
 def shown(done: Done) -> Shown:
@@ -89,26 +92,28 @@ def shown(done: Done) -> Shown:
     asked = EmotionTrack.load(done.folder / "emotion.json")
     seen = EmotionTrack.load(done.folder / "seen_emotion.json")
     lines = label_lines(asked, seen, seen_word="seen in the film")
-    agrees = answer["label_accuracy"]
+    agrees, lag = answer["label_accuracy"], answer["lip_lag_ms"]
     distance = answer["identity_distance"]
-    lag = answer["lip_lag_ms"]
+    share = "" if agrees is None else f", as asked in {agrees:.0%} of the time"
     return Shown(
-        film=done.folder / "talk.mp4",
-        curves=chart("Emotion over time", lines, duration_s=answer["duration_s"]),
+        sentence=f"Done: {answer['duration_s']:.1f} s of film in {answer['wall_s']:.0f} s",
+        html=chart("Emotion over time", lines, duration_s=answer["duration_s"]),
         facts=[
             ("Emotion asked", answer["asked"]),
-            ("Emotion seen", answer["seen"]
-             + (f", as asked in {agrees:.0%} of the time" if agrees is not None else "")),
-            ("Lips after sound", "not measured" if lag is None else f"{lag:+.0f} ms"),
-            ("Distance to the photo", "not measured" if distance is None
-             else f"{distance:.2f} (another person: 0.6 or more)"),
+            ("Emotion seen", answer["seen"] + share),
+            ("Lips after sound", UNKNOWN if lag is None else f"{lag:+.0f} ms"),
+            (
+                "Distance to the photo",
+                UNKNOWN if distance is None else f"{distance:.2f} (another person: 0.6 or more)",
+            ),
             ("Blinks", f"{answer['blinks_per_minute']:.0f} a minute"),
             ("Film", f"{answer['duration_s']:.1f} s, {answer['width']} x {answer['height']}"),
             ("Seed", str(answer["seed"])),
         ],
-        sentence=f"Done: {answer['duration_s']:.1f} s of film in {answer['wall_s']:.0f} s",
-        notices=[words.READING_NOTE, *answer["notices"]],
-    )  # fmt: skip
+        notices=[words.AI_NOTE, words.READING_NOTE, *answer["notices"]],
+        files=answer["files"],
+        film="talk.mp4",
+    )
 
 
 def _build_options() -> list[Component]:
@@ -171,6 +176,7 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
             i_have_consent: that everybody whose face or voice is used agrees.
             seed: same seed, same film.
             strength: of the emotion, 0 to 1.5.
+            request: given by the server.
 
         Returns:
             The film, all files as a zip, and what `affetto talk --json` prints. While it runs:
@@ -181,12 +187,3 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
         yield from answered(desk, "talk", job, request, film="talk.mp4")
 
     offer(talk, inputs, gr.Video(visible=False))
-
-
-def _path_of(payload: Any) -> str | None:  # noqa: ANN401 - a gradio FileData
-    return payload.path if payload else None
-
-
-def film_of(folder: Path) -> Path:
-    """The film in a result's folder."""
-    return folder / "talk.mp4"

@@ -1,0 +1,142 @@
+"""The Score tab: does a recording show the emotion that was wanted? With controls beside."""
+
+from collections.abc import Generator
+from typing import Any
+
+from affetto.apps.studio import examples, words
+from affetto.apps.studio.consent import agreed
+from affetto.apps.studio.desk import RESULT, Desk, Done
+from affetto.apps.studio.emotion_editor import request_for_job
+from affetto.apps.studio.inputs import medium
+from affetto.apps.studio.offered import JOBS, answered, offer
+from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect_stop
+from affetto.errors import EngineError, RequestError
+
+Component = Any
+JUDGES = ["all", "voice", "face", "face-judge", "scene", "text"]
+NAMES = {
+    "label_accuracy": "label as wanted, share of time",
+    "shared_probability": "overlap of probabilities",
+    "va_distance": "distance in valence and arousal (lower is better)",
+    "valence_ccc": "valence follows",
+    "arousal_ccc": "arousal follows",
+}
+FILES = ("scores.md", "scores.json", "request.png", "reference.png")
+HINT = "The scores appear here, each beside what chance and other emotions would score."
+
+
+def build_score(desk: Desk) -> None:
+    """The tab, inside a page under construction."""
+    import gradio as gr
+
+    with gr.Row():
+        with gr.Column(scale=1, min_width=320):
+            media = medium("What is scored: a film, sound, picture or text", str(examples.SPEECH))
+            wanted = gr.Textbox(
+                "neutral", label="The emotion that was wanted", max_length=4000,
+                info="happy, sad:0.6+surprised:0.4, va(-0.4,0.7), 0=calm; 2.5=excited:0.9, or in "
+                "your own words; may be empty where a reference is given",
+                elem_classes="s-command",
+            )  # fmt: skip
+            reference = medium("Reference to be like: a medium or a saved track; may be empty")
+            judge = gr.Dropdown(JUDGES, value="all", label="Who judges")
+            consent = gr.Checkbox(label=words.CONSENT, value=False)
+        with gr.Column(scale=1, min_width=320):
+            panel = build_panel("Score", HINT)
+
+    def make(
+        media: str | None, wanted: str, reference: str | None, judge: str, consent: bool,
+        request: gr.Request,
+    ) -> Generator[Updates, None, None]:  # fmt: skip
+        try:
+            job = _job(media, wanted, reference, judge, consent=consent)
+        except EngineError as error:
+            yield panel.refused(words.bad(str(error)))
+            return
+        yield from panel.run(desk, "score", job, request.session_hash or "", shown)
+
+    event = panel.start.click(make, [media, wanted, reference, judge, consent], panel.outputs,
+                              api_visibility="private", show_progress="hidden", **JOBS)  # fmt: skip
+    connect_stop(panel, desk, event)
+    _offer(desk, [media, wanted, reference, judge, consent])
+
+
+def shown(done: Done) -> Shown:
+    """What the tab shows of a result."""
+    answer = done.answer
+    html, notices = "", [words.READING_NOTE]
+    for one in answer["comparisons"]:
+        rows = [_cells(metric) for metric in one["metrics"] if metric["score"] is not None]
+        head = ("measure", "score", "95 % interval", "neutral", "best other emotion", "beats them")
+        html += f"<h4>Against the {one['against']}</h4>" + words.table(head, rows)
+        notices += [
+            f"{NAMES.get(metric['name'], metric['name'])}: {metric['note']}"
+            for metric in one["metrics"]
+            if metric["score"] is None and metric["note"]
+        ]
+    judges = ", ".join(net["name"] for net in answer["judges"])
+    facts = [("Judged by", judges)]
+    facts += [(one["name"], f"{one['value']} ({one['beside']})") for one in answer["portrait"]]
+    if not answer["losses_on_record"]:
+        notices.append("No recipe.json beside it: whether the judge helped to make it is not known")
+    return Shown(
+        sentence=f"Scored: {len(answer['comparisons'])} comparison"
+        + "s" * (len(answer["comparisons"]) > 1),
+        html=html,
+        facts=facts,
+        notices=notices,
+        files=[name for name in FILES if (done.folder / name).exists()],
+    )
+
+
+def _job(
+    media: str | None, wanted: str, reference: str | None, judge: str, *, consent: bool
+) -> dict[str, Any]:
+    given = {"a film, sound, picture or text": media}
+    agreed(given | ({"a reference": reference} if reference else {}), consent=consent)
+    if not wanted.strip() and not reference:
+        raise RequestError("say the emotion that was wanted, or hand in a reference")
+    request = request_for_job(wanted, None) if wanted.strip() else None
+    return {"media": media, "request": request, "reference": reference, "judge": judge,
+            "out": RESULT}  # fmt: skip
+
+
+def _cells(metric: dict[str, Any]) -> tuple[str, ...]:
+    interval, controls = metric["interval_95"], metric["controls"]
+    beats = {True: "yes", False: "no", None: "too short to say"}[metric["beats_controls"]]
+    return (
+        NAMES.get(metric["name"], metric["name"].replace("_", " ")),
+        f"{metric['score']:.2f}",
+        f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "too short",
+        *(f"{controls[name]:.2f}" if name in controls else "-"
+          for name in ("constant neutral", "best of other emotions")),
+        beats,
+    )  # fmt: skip
+
+
+def _offer(desk: Desk, inputs: list[Component]) -> None:
+    import gradio as gr
+
+    def score(
+        media: str, wanted: str = "", reference: str | None = None, judge: str = "all",
+        i_have_consent: bool = False, request: gr.Request = None,
+    ) -> Generator[tuple[str | None, dict[str, Any]], None, None]:  # fmt: skip
+        """Measure whether a recording shows the emotion that was wanted, with controls.
+
+        Args:
+            media: a film, sound, picture or text.
+            wanted: happy, sad:0.6+surprised:0.4, va(-0.4,0.7), 0=calm; 2.5=excited:0.9, free text.
+            reference: a medium or a saved track to be like.
+            judge: all, voice, face, face-judge, scene or text.
+            i_have_consent: that everybody whose face or voice is used agrees.
+            request: given by the server.
+
+        Returns:
+            All files as a zip, and what `affetto score --json` prints. While it runs: nothing, and
+            {"what", "share", "left_s"}.
+        """
+        job = _job(media, wanted, reference, judge, consent=i_have_consent)
+        for _, pack, figures in answered(desk, "score", job, request, film=None):
+            yield pack, figures
+
+    offer(score, inputs)
