@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import affetto
+from affetto.apps.commands.batch import batch
 from affetto.apps.commands.doctor import doctor
 from affetto.apps.commands.recognize import recognize
 from affetto.apps.commands.score import score
@@ -81,6 +82,7 @@ app.command()(soundtrack)
 app.command()(talk)
 app.command()(recognize)
 app.command()(score)
+app.command()(batch)
 app.command()(train)
 app.command()(doctor)
 

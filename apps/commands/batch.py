@@ -1,0 +1,58 @@
+"""`affetto batch`: many jobs from one manifest."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from affetto.apps.commands.options import Json, Quiet
+
+
+def batch(
+    manifest: Annotated[
+        Path, typer.Argument(help='One JSON object a line: {"do": "talk", "portrait": "a.jpg", ...')
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder for a folder an item, the ledger and the summary.")
+    ],
+    engine: Annotated[
+        Literal["local", "ray", "slurm"], typer.Option(help="Who does the work.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Items done at once. Default: one for each core.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option(min=0, help="How often an item whose worker died is tried again.")
+    ] = 2,
+    limit_s: Annotated[float, typer.Option(min=1, help="Seconds an item may take.")] = 3600.0,
+    memory_mb: Annotated[
+        int | None, typer.Option(min=500, help="Memory an item may take. Default: any.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do many jobs from a manifest; run it again to do what is missing or has changed."""
+    from affetto.apps.batch.job import Job, Problem
+    from affetto.apps.batch.run import run
+    from affetto.apps.batch.summary import plain, text
+    from affetto.apps.progress import bar
+
+    def warn(problem: Problem) -> None:
+        print(f"affetto: {manifest} line {problem.line}: {problem.text}", file=sys.stderr)
+
+    wanted = Job(
+        manifest=manifest,
+        out=out,
+        engine=engine,
+        workers=workers,
+        retries=retries,
+        limit_s=limit_s,
+        memory_mb=memory_mb,
+    )
+    with bar(quiet=quiet) as report:
+        summary = run(wanted, progress=report, warn=warn)
+    print(json.dumps(plain(summary), indent=2) if as_json else text(summary))
+    if summary.exit_code:
+        raise typer.Exit(summary.exit_code)
