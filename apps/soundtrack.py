@@ -58,8 +58,13 @@ WEIGHT_NAMES = {
 }
 
 
-def run(job: Job, *, progress: Report = silent) -> Result:
+def run(job: Job, *, progress: Report = silent, models: MusicModels | None = None) -> Result:
     """Do the whole job; all files appear in `job.out` together, or none does.
+
+    Args:
+        job: what is asked.
+        progress: is told what is happening.
+        models: loaded ones to use again, `models_of(job.weights)`; loaded if not given.
 
     Raises:
         EngineError: its subclasses say what was wrong and carry the exit code.
@@ -95,7 +100,7 @@ def run(job: Job, *, progress: Report = silent) -> Result:
             resolved=resolved,
         )
         progress("composing", 0.42)
-        models = models_of(job.weights)
+        models = models or models_of(job.weights)
         music = _compose(job, options, seen, wanted, models)
         progress("playing and mixing", 0.5)
         mixed = render_soundtrack(

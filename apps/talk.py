@@ -51,8 +51,13 @@ from affetto.weights import SHIPPED, Weights
 KEPT = ".unfinished"  # added to the result's name while the job is under way
 
 
-def run(job: Job, *, progress: Report = silent) -> Result:
+def run(job: Job, *, progress: Report = silent, models: Models | None = None) -> Result:
     """Do the whole job; all files appear in `job.out` together, or none does.
+
+    Args:
+        job: what is asked.
+        progress: is told what is happening.
+        models: loaded ones to use again, of `job.weights`; loaded if not given.
 
     Raises:
         EngineError: its subclasses say what was wrong and carry the exit code.
@@ -69,7 +74,7 @@ def run(job: Job, *, progress: Report = silent) -> Result:
             raise MediaError(f"{wrong}: {path}")
     _check_motion_out(job.motion_out)
     speech = open_speech(job.speech)
-    models = load_models(job.weights)
+    models = models or load_models(job.weights)
     kept_in = job.out.with_name(job.out.name + KEPT)
     with unfinished_work(kept_in, _fingerprint(job, request, models)) as kept:
         made = _make(job, request, speech, models, kept, progress)
