@@ -28,7 +28,7 @@ from affetto.soundtrack import Soundtrack
 KEY_PACKAGES = (
     "torch", "numpy", "scipy", "av", "opencv-python-headless", "scenedetect-headless", "soxr",
     "soundfile", "pyloudnorm", "pretty_midi", "mido", "tinysoundfont", "xformers", "transformers",
-    "numba", "ai-edge-litert", "hama", "pocketsphinx", "swift-f0", "diffusers",
+    "numba", "ai-edge-litert", "hama", "pocketsphinx", "swift-f0",
 )  # fmt: skip
 _TIME_DIGITS = 6  # note and chord times enter the hash in whole microseconds
 

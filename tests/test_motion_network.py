@@ -1,6 +1,8 @@
 """The motion denoiser: what it sees, how it is guided, how windows follow one another."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -203,6 +205,37 @@ def test_steps_end_on_a_sure_estimate(num_steps: int) -> None:
         torch.testing.assert_close(drawn, noised(clean, noise, torch.full((1,), level)))
         drawn = steps.step(number, drawn, velocity(drawn, clean, level))
     torch.testing.assert_close(drawn, clean)
+
+
+def test_steps_are_those_of_diffusers_to_the_bit() -> None:
+    from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+        FlowMatchEulerDiscreteScheduler,
+    )
+
+    for num_steps in (1, 3, 8, 20):
+        steps, scheduler = EulerSteps(num_steps), FlowMatchEulerDiscreteScheduler(shift=1.0)
+        wanted = torch.linspace(1.0, 1.0 / num_steps, num_steps, dtype=torch.float64)
+        scheduler.set_timesteps(sigmas=wanted.tolist())
+        assert steps.levels == scheduler.sigmas[:-1].tolist()
+        mine = theirs = _drawn(1, 5, 3)
+        for number, time in enumerate(scheduler.timesteps):
+            speed = _drawn(1, 5, 3, seed=number + 1)
+            mine = steps.step(number, mine, speed)
+            theirs = scheduler.step(speed, time, theirs, return_dict=False)[0]
+            assert torch.equal(mine, theirs)
+
+
+def test_moving_a_face_needs_no_compiler() -> None:
+    """What takes seconds to import stays away from the first frame."""
+    code = (
+        "import sys, affetto.apps.talk\n"
+        "from affetto.gen.portrait.pipeline import load_models\n"
+        "load_models()\n"
+        "heavy = {'diffusers', 'sympy', 'torch._dynamo', 'torch._inductor', 'torch.onnx'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_noise_is_smooth_of_unit_variance_and_the_same_for_any_part() -> None:

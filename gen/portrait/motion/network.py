@@ -22,7 +22,6 @@ from torch.nn import functional
 
 from affetto.attention import attend
 from affetto.emotion import LABELS
-from affetto.gen.portrait.motion.flow import EulerSteps
 from affetto.gen.portrait.motion.scaling import Scaling
 from affetto.motion import CHANNELS
 from affetto.weights import fill, load_weights
@@ -292,7 +291,6 @@ def load_denoiser(source: str | Path = "motion") -> MotionDenoiser:
     weights = load_weights(source)
     net = MotionDenoiser(config_of(weights.config))
     fill(net, weights)
-    EulerSteps()  # diffusers takes seconds to import: now, and not before the first window
     return net.eval().requires_grad_(False)
 
 
