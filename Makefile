@@ -27,7 +27,7 @@ setup: .venv/developer
 	touch $@
 
 .venv/installed: .venv/torch pyproject.toml setup.py
-	$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --editable ".[score]"
+	$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --editable ".[score,studio]"
 	$(BIN)/python -m pip install --quiet --no-deps $(NO_DEPS)
 	touch $@
 

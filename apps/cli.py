@@ -16,6 +16,7 @@ from affetto.apps.commands.doctor import doctor
 from affetto.apps.commands.recognize import recognize
 from affetto.apps.commands.score import score
 from affetto.apps.commands.soundtrack import soundtrack
+from affetto.apps.commands.studio import studio
 from affetto.apps.commands.talk import talk
 from affetto.apps.commands.train import train
 from affetto.errors import EXIT_CANCELLED, EXIT_RESOURCES, EngineError
@@ -82,6 +83,7 @@ app.command()(soundtrack)
 app.command()(talk)
 app.command()(recognize)
 app.command()(score)
+app.command()(studio)
 app.command()(batch)
 app.command()(train)
 app.command()(doctor)

@@ -80,13 +80,10 @@ class Desk:
         self._worker = Worker(memory_mb=settings.job_memory_mb)
         self._wanted: dict[str, threading.Event] = {}  # session -> set to stop its job
 
-    def warm_up(self) -> None:
-        """Start the process that does the jobs, so that the first one need not wait for it."""
-
     def close(self) -> None:
         """Stop whatever runs, and throw all files away."""
         self._worker.close()
-        shutil.rmtree(self.settings.jobs, ignore_errors=True)
+        shutil.rmtree(self.settings.folder, ignore_errors=True)
 
     def cancel(self, session: str) -> None:
         """Stop the job of this session, if it has one."""

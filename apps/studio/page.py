@@ -4,11 +4,11 @@ from typing import Any
 
 from affetto.apps.studio import words
 from affetto.apps.studio.desk import Desk
-from affetto.apps.studio.settings import Settings
 from affetto.apps.studio.tab_recognize import build_recognize
 from affetto.apps.studio.tab_score import build_score
 from affetto.apps.studio.tab_soundtrack import build_soundtrack
 from affetto.apps.studio.tab_talk import build_talk
+from affetto.errors import UsageError
 
 TABS = {
     "Talk": build_talk,
@@ -21,11 +21,17 @@ LEAD = "Hear, see and read emotion, and give it back. Nothing you hand in leaves
 CACHE_LOOK_S, CACHE_KEEP_S = 600, 3600
 
 
-def build_page(settings: Settings) -> Any:  # noqa: ANN401 - gradio.Blocks
-    """The page, ready to be served; `settings.folder` must exist and be the studio's own."""
-    import gradio as gr
+def build_page(desk: Desk) -> Any:  # noqa: ANN401 - gradio.Blocks
+    """The page over a desk, ready to be served.
 
-    desk = Desk(settings)
+    Raises:
+        UsageError: gradio is not installed.
+    """
+    try:
+        import gradio as gr
+    except ImportError as error:
+        raise UsageError("the studio needs gradio: pip install 'affetto[studio]'") from error
+
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, delete_cache=(CACHE_LOOK_S, CACHE_KEEP_S)
     ) as page:
@@ -35,5 +41,5 @@ def build_page(settings: Settings) -> Any:  # noqa: ANN401 - gradio.Blocks
             for name, build in TABS.items():
                 with gr.Tab(name):
                     build(desk)
-    page.queue(max_size=settings.queue_size, default_concurrency_limit=1)
+    page.queue(max_size=desk.settings.queue_size, default_concurrency_limit=1)
     return page

@@ -1,8 +1,13 @@
 """What a studio is started with."""
 
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from affetto.errors import UsageError
+from affetto.files import resource_errors
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,34 @@ class Settings:
         return self.uploads / "jobs"
 
 
-def own_folder() -> Path:
-    """The studio's place among the user's caches."""
-    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(caches) / "affetto" / "studio"
+def make_folder() -> Path:
+    """The studio's place among the user's caches, empty, for its owner's eyes only.
+
+    Raises:
+        ResourceError: it cannot be made there.
+    """
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    place = caches / "affetto" / "studio"
+    with resource_errors(place):
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        place.chmod(0o700)
+        for left in place.glob("run-*"):  # by a studio that was killed
+            if not Path("/proc", left.name.split("-")[1]).exists():
+                shutil.rmtree(left, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"run-{os.getpid()}-", dir=place))  # mode 0700
+        Settings(folder).jobs.mkdir(parents=True, mode=0o700)
+    return folder
+
+
+def parse_auth(text: str | None) -> tuple[str, str] | None:
+    """Understand `user:password`.
+
+    Raises:
+        UsageError: not of that form.
+    """
+    if text is None:
+        return None
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise UsageError("--auth: give user:password")
+    return user, password

@@ -77,7 +77,9 @@ def shown(done: Done) -> Shown:
     chords, cuts = _chords_and_cuts(done.folder / "music.mid")
     slow, fast = answer["bpm_range"]
     hit = answer["strong_cuts_hit"]
-    on_cuts = "no cuts" if hit is None else f"{hit:.0%} (by chance {answer['strong_cuts_chance']:.0%})"
+    on_cuts = (
+        "no cuts" if hit is None else f"{hit:.0%} (by chance {answer['strong_cuts_chance']:.0%})"
+    )
     return Shown(
         sentence=f"Done: music of {answer['music_s']:.1f} s in {answer['wall_s']:.0f} s",
         html=chart(

@@ -1,0 +1,47 @@
+"""`affetto studio`: everything on one page in the browser."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+
+def studio(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 7860,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than 127.0.0.1 need --auth.")
+    ] = "127.0.0.1",
+    auth: Annotated[str | None, typer.Option(help="user:password that the page asks for.")] = None,
+    mcp: Annotated[
+        bool, typer.Option("--mcp", help="Let assistants call the jobs as tools (MCP).")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser on the page.")
+    ] = True,
+) -> None:
+    """Open the studio: talk, soundtrack, recognize, score and verify on one page."""
+    import affetto
+    from affetto.apps.studio.settings import Settings, make_folder, parse_auth
+
+    settings = Settings(
+        folder=make_folder(), host=host, port=port, auth=parse_auth(auth), mcp=mcp, browser=browser
+    )
+    cores = len(os.sched_getaffinity(0))
+    print(f"Affetto {affetto.__version__} studio, on {cores} CPU cores", file=sys.stderr)
+    print("Nothing leaves this machine: no telemetry, no outside address.", file=sys.stderr)
+    print("Getting ready ...", file=sys.stderr)
+    os.environ.update(
+        GRADIO_ANALYTICS_ENABLED="False",
+        GRADIO_TEMP_DIR=str(settings.uploads),  # before the page library is loaded
+    )
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from affetto.apps.studio.desk import Desk
+    from affetto.apps.studio.page import build_page
+    from affetto.apps.studio.server import serve
+
+    desk = Desk(settings)
+    try:
+        serve(build_page(desk), settings)
+    finally:
+        desk.close()
