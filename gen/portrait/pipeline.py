@@ -142,11 +142,11 @@ def talk(
     *,
     models: Models,
     options: TalkOptions,
-    kept: Unfinished,
+    kept: Unfinished | None = None,
 ) -> Iterator[Motion]:
     """Make the motion window by window.
 
-    What is kept on disk is each window as it was made; closures, blinks, head and gaze are put
+    What may be kept on disk is each window as it was made; closures, blinks, head and gaze are put
     over it when it is given out, from its place in the speech and the seed alone.
 
     Args:
@@ -154,7 +154,7 @@ def talk(
         track: the emotion to show, at any times.
         models: from `load_models`.
         options: see there.
-        kept: windows of an earlier run are taken from there.
+        kept: windows of an earlier run are taken from there, new ones written there.
 
     Yields:
         Motion of `WINDOW` frames at 25 fps, fewer in the last; together they cover the speech.
@@ -162,11 +162,12 @@ def talk(
     made: Motion | None = None
     fresh: Iterator[Motion] | None = None
     for number in range(-(-frames_of(heard.duration_s, FPS) // WINDOW)):
-        window = kept.motion(number)
+        window = kept.motion(number) if kept else None
         if window is None:
             fresh = fresh or _made(heard, track, options, models, start=number, prefix=made)
             window = rounded(next(fresh))
-            kept.keep_motion(number, window)
+            if kept:
+                kept.keep_motion(number, window)
         made = window
         yield finished(window, heard, track, options, first_frame=number * WINDOW)
 
