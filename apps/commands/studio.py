@@ -42,6 +42,7 @@ def studio(
 
     desk = Desk(settings)
     try:
+        desk.warm_up()
         serve(build_page(desk), settings)
     finally:
         desk.close()

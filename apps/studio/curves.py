@@ -36,17 +36,21 @@ class Line:
 def label_lines(
     asked: EmotionTrack, seen: EmotionTrack | None = None, *, seen_word: str = "measured"
 ) -> list[Line]:
-    """The labels asked for most, at most three: as asked, and as measured where that is known."""
+    """The labels asked for most, at most three, neutral only where there is nothing else.
+
+    Each as asked, and as measured where that is known.
+    """
     top = asked.probs.max(axis=0)
-    order = [index for index in np.argsort(-asked.probs.mean(axis=0)) if top[index] >= LEAST_SHARE]
+    there = [index for index in np.argsort(-top, kind="stable") if top[index] >= LEAST_SHARE]
+    order = [index for index in there if LABELS[index] != "neutral"] or there
     lines = []
     for colour, index in enumerate(order[:MAX_LABELS]):
         label = LABELS[int(index)]
         lines.append(Line(f"{label}, asked", asked.times, asked.probs[:, index], colour))
         if seen is not None:
-            there = seen.confidence > 0
+            known = seen.confidence > 0
             lines.append(
-                Line(f"{label}, {seen_word}", seen.times[there], seen.probs[there, index],
+                Line(f"{label}, {seen_word}", seen.times[known], seen.probs[known, index],
                      colour, seen=True)
             )  # fmt: skip
     return lines

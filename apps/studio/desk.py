@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import soundfile
+
+from affetto.apps.studio.examples import PORTRAIT, SPEECH
 from affetto.apps.studio.settings import Settings
 from affetto.apps.worker import Worker
 from affetto.errors import EngineError
@@ -24,6 +27,7 @@ KEPT = ".unfinished"  # what `affetto talk` adds to the name of a result under w
 RESULT = "result"
 KEEP_S = 3600.0  # a job's files are thrown away after this long
 LOOK_S = 0.25
+WARM_UP_SAMPLES = 10_000
 LEAST_SHARE = 0.08  # before this nobody can say how long it takes
 
 
@@ -58,11 +62,13 @@ class Done:
         folder: with all its files.
         answer: what `affetto VERB --json` prints.
         command: the command line that repeats it; files by name, without the studio's folders.
+        options: what was asked.
     """
 
     folder: Path
     answer: dict[str, Any]
     command: str
+    options: Mapping[str, Any]
 
 
 Event = Step | Preview | Done
@@ -79,6 +85,21 @@ class Desk:
         self.settings = settings
         self._worker = Worker(memory_mb=settings.job_memory_mb)
         self._wanted: dict[str, threading.Event] = {}  # session -> set to stop its job
+
+    def warm_up(self) -> None:
+        """Load what a talking portrait needs, aside, so that the first job need not wait for it."""
+        folder = self.settings.jobs / "warm_up"
+        folder.mkdir(parents=True, mode=0o700)
+        wav, rate = soundfile.read(SPEECH, stop=WARM_UP_SAMPLES)
+        soundfile.write(folder / "speech.wav", wav, rate)
+        options = {"portrait": str(PORTRAIT), "speech": str(folder / "speech.wav"), "size": 64}
+
+        def work() -> None:
+            with contextlib.suppress(EngineError):
+                self._worker.perform("talk", options | {"out": str(folder / RESULT)})
+            shutil.rmtree(folder, ignore_errors=True)
+
+        threading.Thread(target=work, name="studio warm-up", daemon=True).start()
 
     def close(self) -> None:
         """Stop whatever runs, and throw all files away."""
@@ -126,20 +147,19 @@ class Desk:
                     limit_s=self.settings.job_limit_s,
                     cancelled=stop.is_set,
                 )
-                told.put(Done(folder / RESULT, answer, self._command(answer, options)))
+                command = self._command(answer, options)
+                told.put(Done(folder / RESULT, answer, command, options))
             except EngineError as error:
                 told.put(error)
             except BaseException as error:
                 told.put(EngineError(f"the job ended without an answer ({type(error).__name__})"))
                 raise
 
-        worker = threading.Thread(target=work, name=f"studio {verb}", daemon=True)
-        worker.start()
+        threading.Thread(target=work, name=f"studio {verb}", daemon=True).start()
         try:
             yield from _events(told, folder)
         finally:
             stop.set()
-            worker.join()
             if self._wanted.get(session) is stop:
                 del self._wanted[session]
 

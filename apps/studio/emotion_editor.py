@@ -30,6 +30,8 @@ FIRST_ROWS = [
     ["2.5", "surprised", "0.9", ""],
     ["4.5", "happy", "0.8", ""],
 ]
+EMPTY_ROW = ["", "", "", ""]
+STEP_S = 2.0  # from the last keyframe to a new one
 RATE_HZ = 10.0
 SHOWN_AFTER_S = 1.0  # of the last keyframe
 
@@ -100,26 +102,34 @@ def build_editor(*, auto_word: str, start: str) -> EmotionEditor:
             label="Keyframes: time in seconds or m:ss; strength 0 to 1; easing smooth, linear or "
             "step",
         )  # fmt: skip
+        with gr.Row():
+            more = gr.Button("Add a keyframe", size="sm")
+            fewer = gr.Button("Remove the last", size="sm")
+        more.click(_one_more, [timeline], [timeline], **QUIET)
+        fewer.click(lambda rows: rows[:-1] or [EMPTY_ROW], [timeline], [timeline], **QUIET)
     with gr.Column(visible=begin[1] == AUTO) as groups[AUTO]:
         gr.HTML(words.notes([f"{auto_word}: the emotion is measured there and followed."]))
     with gr.Column(visible=False) as groups[LIKE]:
         clip = gr.File(label="A film, sound, picture, text, or saved track to be like",
                        type="filepath", height=120)  # fmt: skip
     with gr.Column(visible=False) as groups[IN_WORDS]:
-        spoken = gr.Textbox(label="In your own words", placeholder="bitter-sweet, hopeful at the end",
-                            max_length=500)  # fmt: skip
-    curve = gr.HTML("")
+        spoken = gr.Textbox(
+            label="In your own words",
+            placeholder="bitter-sweet, hopeful at the end",
+            max_length=500,
+        )
+    curve = gr.HTML(visible=False)
     request = gr.Textbox(
         value=start, label="What will be asked", max_length=4000, elem_classes="s-command",
         info="The same words work on the command line; you may edit them.",
     )  # fmt: skip
     inputs = [mode, *feelings, place, timeline, spoken]
     for source in (mode, *feelings, place, timeline, spoken):
-        source.input(_request_of, inputs, [request], **QUIET)
+        source.input(_request_of, inputs, [request], trigger_mode="always_last", **QUIET)
     timeline.change(_request_of_rows, [mode, timeline, request], [request], **QUIET)
     mode.change(lambda way: [gr.update(visible=way == name) for name in groups], [mode],
                 list(groups.values()), **QUIET)  # fmt: skip
-    request.change(asked_curve, [request], [curve], **QUIET)
+    request.change(_curve, [request], [curve], **QUIET)
     return EmotionEditor(request, clip, mode, tuple(feelings), timeline)
 
 
@@ -131,13 +141,12 @@ def _feelings(begin: Sequence[Any]) -> list[Component]:
     import gradio as gr
 
     made: list[Component] = []
-    names = ("Feeling", "mixed with", "and with")
-    for number, name in enumerate(names):
+    for number, name in enumerate(("Feeling", "Mixed with", "And with")):
         with gr.Row(equal_height=True):
             made.append(
                 gr.Dropdown(
                     [NO_FEELING, *LABELS], value=begin[2 * number], label=name, min_width=130
-                )  # fmt: skip
+                )
             )
             made.append(
                 gr.Slider(
@@ -146,8 +155,8 @@ def _feelings(begin: Sequence[Any]) -> list[Component]:
                     value=begin[2 * number + 1],
                     step=0.05,
                     min_width=150,
-                    label=f"Strength of '{name.lower()}'" if number else "Strength",
-                )  # fmt: skip
+                    label=f"Strength {number + 1}",
+                )
             )
     return made
 
@@ -173,6 +182,15 @@ def _request_of_rows(mode: str, rows: Sequence[Sequence[object]], request: str) 
     return _of_rows(rows) if mode == TIMELINE else request
 
 
+def _one_more(rows: list[list[str]]) -> list[list[str]]:
+    """The rows and a further one, a little later, neutral until somebody says otherwise."""
+    try:
+        last_s = float(rows[-1][0])
+    except (IndexError, ValueError, TypeError):
+        return [*rows, EMPTY_ROW]
+    return [*rows, [f"{last_s + STEP_S:g}", "neutral", "", ""]]
+
+
 def _of_rows(rows: Sequence[Sequence[object]]) -> str:
     """The timeline; while somebody is still typing, what is there so far, for the job to refuse."""
     try:
@@ -180,6 +198,13 @@ def _of_rows(rows: Sequence[Sequence[object]]) -> str:
     except EngineError:
         cells = [[str(cell or "").strip() for cell in row] for row in rows]
         return "; ".join(f"{row[0]}={row[1]}" for row in cells if any(row))
+
+
+def _curve(request: str) -> Component:
+    import gradio as gr
+
+    drawn = asked_curve(request)
+    return gr.update(value=drawn, visible=bool(drawn))
 
 
 def asked_curve(request: str) -> str:

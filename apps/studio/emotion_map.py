@@ -10,6 +10,10 @@ from affetto.emotion import LABEL_VAD
 
 START = "0.5,0.3"
 
+# Names that would lie on each other are moved aside, in hundredths of the map.
+ASIDE = {"fearful": (-5, -3), "angry": (6, 1), "disgusted": (-2, -1), "contemptuous": (2, 3),
+         "surprised": (-2, 0), "tender": (3, 0), "neutral": (0, 3)}  # fmt: skip
+
 _STYLE = """
 .pad { position: relative; width: 100%; max-width: 360px; aspect-ratio: 1; border-radius: 10px;
   border: 1px solid var(--s-grid); background: var(--s-soft); touch-action: none; cursor: crosshair;
@@ -22,7 +26,8 @@ _STYLE = """
 .pad b { position: absolute; font-size: .72rem; font-weight: 600; color: var(--s-faint);
   pointer-events: none; }
 .pad .dot { position: absolute; width: 20px; height: 20px; border-radius: 50%;
-  background: var(--s-first); border: 3px solid var(--s-ground); box-shadow: 0 0 0 1px var(--s-first);
+  background: var(--s-first); border: 3px solid var(--s-ground);
+  box-shadow: 0 0 0 1px var(--s-first);
   transform: translate(-50%, -50%); pointer-events: none; }
 .axes { max-width: 360px; margin: 0 auto; display: grid; gap: 4px; font-size: .88rem;
   color: var(--s-ink); }
@@ -102,7 +107,8 @@ def read_place(value: object) -> tuple[float, float]:
 
 def _template() -> str:
     names = "".join(
-        f'<span style="left:{50 * (1 + vad[0]):.0f}%;top:{50 * (1 - vad[1]):.0f}%">{name}</span>'
+        f'<span style="left:{50 * (1 + vad[0]) + ASIDE.get(name, (0, 0))[0]:.0f}%;'
+        f'top:{50 * (1 - vad[1]) + ASIDE.get(name, (0, 0))[1]:.0f}%">{name}</span>'
         for name, vad in LABEL_VAD.items()
     )
     edges = (

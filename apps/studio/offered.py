@@ -5,11 +5,8 @@ from functools import wraps
 from typing import Any
 
 from affetto.apps.studio.desk import Desk, Done, Step
-from affetto.apps.studio.result_panel import files_in, packed
+from affetto.apps.studio.result_panel import JOBS, files_in, packed
 from affetto.errors import EngineError
-
-# One job at a time, whoever asks; the queue's length is the page's.
-JOBS: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "jobs"}
 
 Answer = tuple[str | None, str | None, dict[str, Any]]
 
@@ -37,7 +34,7 @@ def offer(handler: Callable[..., Any], inputs: list[Any], *outputs: Any) -> None
     import gradio as gr
 
     @wraps(handler)
-    def refusing(*given: Any, **named: Any) -> Generator[Any, None, None]:
+    def refusing(*given: Any, **named: Any) -> Generator[Any, None, None]:  # noqa: ANN401
         try:
             yield from handler(*given, **named)
         except EngineError as error:

@@ -16,6 +16,13 @@ Updates = dict[Component, Any]
 STOPPED = "Stopped. Nothing half-written is left."
 EARLY = "First seconds, without sound; the rest is being made"
 LATE = "Film (AI-generated)"
+FULL = (
+    "Too many people are waiting, or the server could not take the job: please try again in a "
+    "minute"
+)
+# One job at a time, whoever asks; the page bounds how many wait.
+JOBS: dict[str, Any] = {"concurrency_limit": 1, "concurrency_id": "jobs"}
+FILES_HEIGHT = 300
 PLAYED: dict[str, Any] = {"visible": True, "autoplay": True, "loop": True}
 
 
@@ -30,6 +37,8 @@ class Shown:
         notices: what the person should know.
         files: in the result's folder, the first one first.
         film, sound: which of them to play.
+        film_label: what stands over the film.
+        command: the command line that does the same, where the result does not say it.
     """
 
     sentence: str
@@ -39,6 +48,8 @@ class Shown:
     files: Sequence[str]
     film: str | None = None
     sound: str | None = None
+    film_label: str = LATE
+    command: str | None = None
 
 
 ShownBy = Callable[[Done], Shown]
@@ -72,7 +83,7 @@ class ResultPanel:
         """Do a job and keep the panel up to date; failures become a sentence in it."""
         import gradio as gr
 
-        yield self._begun()
+        yield {self.status: words.step(Step("starting", 0.0, None))}
         try:
             for event in desk.run(verb, options, session=session):
                 if isinstance(event, Step):
@@ -96,11 +107,12 @@ class ResultPanel:
             self.stop: gr.update(visible=False),
         }
 
-    def _begun(self) -> Updates:
+    def waiting(self) -> Updates:
+        """Somebody asked for a job; it may have to wait for others'."""
         import gradio as gr
 
         return {
-            self.status: words.step(Step("starting", 0.0, None)),
+            self.status: words.step(Step("waiting for its turn", 0.0, None)),
             self.start: gr.update(interactive=False),
             self.stop: gr.update(visible=True),
             self.film: gr.update(value=None, visible=False),
@@ -118,7 +130,7 @@ class ResultPanel:
         return {
             **self.refused(words.good(shown.sentence)),
             self.film: gr.update(
-                value=film, visible=bool(film), label=LATE, autoplay=False, loop=False
+                value=film, visible=bool(film), label=shown.film_label, autoplay=False, loop=False
             ),
             self.result: gr.update(visible=True),
             self.sound: gr.update(value=sound, visible=bool(sound)),
@@ -130,7 +142,7 @@ class ResultPanel:
             self.files: gr.update(
                 value=[str(done.folder / name) for name in shown.files], visible=bool(shown.files)
             ),
-            self.command: done.command,
+            self.command: shown.command or done.command,
             self.notices: words.notes(shown.notices),
         }
 
@@ -150,12 +162,14 @@ def build_panel(start: str, hint: str) -> ResultPanel:
     status = gr.HTML(words.idle(hint))
     film = gr.Video(visible=False, interactive=False, label=LATE, buttons=["download"])
     with gr.Column(visible=False) as result:
-        sound = gr.Audio(visible=False, interactive=False, label="Sound", buttons=["download"])
+        sound = gr.Audio(
+            visible=False, interactive=False, label="The sound alone", buttons=["download"]
+        )
         html = gr.HTML("")
         facts = gr.HTML("")
         everything = gr.DownloadButton("Download everything (zip)", size="sm")
         files = gr.File(label="All files", interactive=False, file_count="multiple",
-                        elem_classes="s-files")  # fmt: skip
+                        elem_classes="s-files", height=FILES_HEIGHT)  # fmt: skip
         command = gr.Textbox(
             label="This command makes it again, beside the same files", interactive=False,
             buttons=["copy"], elem_classes="s-command", lines=2,
@@ -165,15 +179,22 @@ def build_panel(start: str, hint: str) -> ResultPanel:
                        command, notices)  # fmt: skip
 
 
-def connect_stop(panel: ResultPanel, desk: Desk, event: Component) -> None:
-    """Make the Stop button stop the job, also while it still waits for its turn."""
+def connect(
+    panel: ResultPanel, desk: Desk, make: Callable[..., Any], inputs: list[Component]
+) -> None:
+    """Let the start button run `make`, one job at a time, and the Stop button stop it."""
     import gradio as gr
 
     def stop(request: gr.Request) -> Updates:
         desk.cancel(request.session_hash or "")
         return panel.refused(words.idle(STOPPED))
 
-    panel.stop.click(stop, None, [panel.status, panel.start, panel.stop], cancels=[event], **QUIET)
+    waiting = panel.start.click(panel.waiting, None, panel.outputs, **QUIET)
+    job = waiting.then(make, inputs, panel.outputs, api_visibility="private",
+                       show_progress="hidden", **JOBS)  # fmt: skip
+    job.failure(lambda: panel.refused(words.bad(FULL)), None,
+                [panel.status, panel.start, panel.stop], **QUIET)  # fmt: skip
+    panel.stop.click(stop, None, [panel.status, panel.start, panel.stop], cancels=[job], **QUIET)
 
 
 def packed(folder: Path, names: Sequence[str], verb: str) -> Path:

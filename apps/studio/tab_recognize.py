@@ -13,9 +13,9 @@ from affetto.apps.studio.curves import LEAST_SHARE, MAX_LABELS, Line, chart
 from affetto.apps.studio.desk import RESULT, Desk, Done
 from affetto.apps.studio.emotion_editor import QUIET
 from affetto.apps.studio.inputs import medium
-from affetto.apps.studio.offered import JOBS, answered, offer
-from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect_stop
-from affetto.errors import EngineError, MediaError
+from affetto.apps.studio.offered import answered, offer
+from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect
+from affetto.errors import EngineError
 
 Component = Any
 MODALITIES = ["voice", "face", "scene", "text"]
@@ -52,22 +52,14 @@ def build_recognize(desk: Desk) -> None:
             return
         yield from panel.run(desk, "recognize", job, request.session_hash or "", shown)
 
-    event = panel.start.click(make, [media, only, consent], panel.outputs,
-                              api_visibility="private", show_progress="hidden", **JOBS)  # fmt: skip
-    connect_stop(panel, desk, event)
+    connect(panel, desk, make, [media, only, consent])
     for button, (_, path) in zip(chosen, PRESETS, strict=True):
         button.click(lambda path=path: str(path), None, media, **QUIET)
     _offer(desk, [media, consent])
 
 
 def shown(done: Done) -> Shown:
-    """What the tab shows of a result.
-
-    Raises:
-        MediaError: the medium could not be read.
-    """
-    for failure in done.answer["failed"]:
-        raise MediaError(failure["error"])
+    """What the tab shows of a result."""
     found = done.answer["files"][0]
     labels = done.answer["labels"]
     rows = [row for row in found["rows"] if row["what"] not in found["missing"]]
@@ -78,9 +70,8 @@ def shown(done: Done) -> Shown:
         lines = _lines(found["rows"][0], labels)
         curves = chart("Emotion over time, all together", lines, duration_s=found["duration_s"])
     table = words.table(("what", "label", "share", "valence", "arousal", "how sure"), cells)
-    name = Path(found["file"]).name
     return Shown(
-        sentence=f"{name}: {_sentence(found['rows'][0]['summary'])}",
+        sentence=_sentence(found["rows"][0]["summary"]),
         html=curves + table,
         facts=[],
         notices=[
@@ -90,6 +81,7 @@ def shown(done: Done) -> Shown:
             *missing,
         ],
         files=[name for name in OUTPUTS.values() if (done.folder / name).exists()],
+        command=command(done.options["media"][0], done.options["only"]),
     )
 
 
@@ -123,8 +115,8 @@ def _cells(row: dict[str, Any], duration_s: float) -> tuple[str, ...]:
 
 def _sentence(part: dict[str, Any]) -> str:
     if part["label"] is None:
-        return "nothing to judge"
-    return f"mostly {part['label']} ({part['share']:.0%}), {part['how_sure']}"
+        return "There is nothing to judge in it"
+    return f"Mostly {part['label']} ({part['share']:.0%}), {part['how_sure']}"
 
 
 def _lines(row: dict[str, Any], labels: Sequence[str]) -> list[Line]:

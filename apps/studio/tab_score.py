@@ -8,8 +8,8 @@ from affetto.apps.studio.consent import agreed
 from affetto.apps.studio.desk import RESULT, Desk, Done
 from affetto.apps.studio.emotion_editor import request_for_job
 from affetto.apps.studio.inputs import medium
-from affetto.apps.studio.offered import JOBS, answered, offer
-from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect_stop
+from affetto.apps.studio.offered import answered, offer
+from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect
 from affetto.errors import EngineError, RequestError
 
 Component = Any
@@ -33,7 +33,7 @@ def build_score(desk: Desk) -> None:
         with gr.Column(scale=1, min_width=320):
             media = medium("What is scored: a film, sound, picture or text", str(examples.SPEECH))
             wanted = gr.Textbox(
-                "neutral", label="The emotion that was wanted", max_length=4000,
+                "sad:0.5", label="The emotion that was wanted", max_length=4000,
                 info="happy, sad:0.6+surprised:0.4, va(-0.4,0.7), 0=calm; 2.5=excited:0.9, or in "
                 "your own words; may be empty where a reference is given",
                 elem_classes="s-command",
@@ -55,9 +55,7 @@ def build_score(desk: Desk) -> None:
             return
         yield from panel.run(desk, "score", job, request.session_hash or "", shown)
 
-    event = panel.start.click(make, [media, wanted, reference, judge, consent], panel.outputs,
-                              api_visibility="private", show_progress="hidden", **JOBS)  # fmt: skip
-    connect_stop(panel, desk, event)
+    connect(panel, desk, make, [media, wanted, reference, judge, consent])
     _offer(desk, [media, wanted, reference, judge, consent])
 
 
@@ -68,12 +66,9 @@ def shown(done: Done) -> Shown:
     for one in answer["comparisons"]:
         rows = [_cells(metric) for metric in one["metrics"] if metric["score"] is not None]
         head = ("measure", "score", "95 % interval", "neutral", "best other emotion", "beats them")
-        html += f"<h4>Against the {one['against']}</h4>" + words.table(head, rows)
-        notices += [
-            f"{NAMES.get(metric['name'], metric['name'])}: {metric['note']}"
-            for metric in one["metrics"]
-            if metric["score"] is None and metric["note"]
-        ]
+        if rows:
+            html += f"<h4>Against the {one['against']}</h4>" + words.table(head, rows)
+        notices += _unusable(one["metrics"])
     judges = ", ".join(net["name"] for net in answer["judges"])
     facts = [("Judged by", judges)]
     facts += [(one["name"], f"{one['value']} ({one['beside']})") for one in answer["portrait"]]
@@ -101,11 +96,24 @@ def _job(
             "out": RESULT}  # fmt: skip
 
 
+def _unusable(metrics: list[dict[str, Any]]) -> list[str]:
+    """What could not be measured, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for metric in metrics:
+        if metric["score"] is None:
+            reasons.setdefault(metric["note"], []).append(_name(metric))
+    return [f"{', '.join(names)}: {why}" for why, names in reasons.items()]
+
+
+def _name(metric: dict[str, Any]) -> str:
+    return NAMES.get(metric["name"], metric["name"].replace("_", " "))
+
+
 def _cells(metric: dict[str, Any]) -> tuple[str, ...]:
     interval, controls = metric["interval_95"], metric["controls"]
     beats = {True: "yes", False: "no", None: "too short to say"}[metric["beats_controls"]]
     return (
-        NAMES.get(metric["name"], metric["name"].replace("_", " ")),
+        _name(metric),
         f"{metric['score']:.2f}",
         f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "too short",
         *(f"{controls[name]:.2f}" if name in controls else "-"

@@ -10,8 +10,8 @@ from affetto.apps.studio import examples, words
 from affetto.apps.studio.curves import Line, chart, strip
 from affetto.apps.studio.desk import RESULT, Desk, Done
 from affetto.apps.studio.emotion_editor import QUIET, build_editor, preset, request_for_job
-from affetto.apps.studio.offered import JOBS, answered, offer
-from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect_stop
+from affetto.apps.studio.offered import answered, offer
+from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect
 from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput, EngineError
 
@@ -56,11 +56,7 @@ def build_soundtrack(desk: Desk) -> None:
             return
         yield from panel.run(desk, "soundtrack", job, request.session_hash or "", shown)
 
-    event = panel.start.click(
-        make, [film, editor.request, editor.clip, *options], panel.outputs,
-        api_visibility="private", show_progress="hidden", **JOBS,
-    )  # fmt: skip
-    connect_stop(panel, desk, event)
+    connect(panel, desk, make, [film, editor.request, editor.clip, *options])
     for button, (_, request) in zip(chosen, PRESETS, strict=True):
         button.click(lambda request=request: [str(examples.FILM), *preset(request)], None,
                      [film, *editor.preset_outputs], **QUIET)  # fmt: skip
@@ -98,6 +94,7 @@ def shown(done: Done) -> Shown:
         notices=[words.AI_NOTE, *answer["notices"]],
         files=answer["files"],
         film="film.mp4",
+        film_label="Film (its music is AI-generated)",
         sound="mix.wav",
     )  # fmt: skip
 

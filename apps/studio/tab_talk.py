@@ -1,7 +1,6 @@
 """The Talk tab: a photo, a voice and a feeling in, a film of that face talking out."""
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 from affetto.apps.studio import examples, words
@@ -15,8 +14,8 @@ from affetto.apps.studio.emotion_editor import (
     request_for_job,
 )
 from affetto.apps.studio.inputs import as_it_is
-from affetto.apps.studio.offered import JOBS, answered, offer
-from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect_stop
+from affetto.apps.studio.offered import answered, offer
+from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect
 from affetto.emotion import EmotionTrack
 from affetto.errors import EngineError
 
@@ -72,10 +71,7 @@ def build_talk(desk: Desk) -> None:
             return
         yield from panel.run(desk, "talk", job, request.session_hash or "", shown)
 
-    inputs = [portrait, speech, editor.request, editor.clip, consent, *options]
-    event = panel.start.click(make, inputs, panel.outputs, api_visibility="private",
-                              show_progress="hidden", **JOBS)  # fmt: skip
-    connect_stop(panel, desk, event)
+    connect(panel, desk, make, [portrait, speech, editor.request, editor.clip, consent, *options])
     for button, (_, request) in zip(chosen, PRESETS, strict=True):
         button.click(
             lambda request=request: [str(examples.PORTRAIT), str(examples.SPEECH),
