@@ -7,7 +7,7 @@ from affetto.clip import Picture
 
 NEAR_LEVELS = 6.0  # of 255 that a photo's colours may lie off its tone
 NEAR_SHARE = 0.99  # of the pixels that lie so near
-EVERY = 4  # pixels between those that are looked at
+EVERY = 2  # pixels between those that are looked at
 STEP = 16  # levels of brightness over which the tone is measured at once
 
 
@@ -28,7 +28,7 @@ def tone_of(picture: Picture) -> NDArray[np.uint8] | None:
     middles, colours = [], []
     for low in range(0, 256, STEP):
         here = (grey >= low) & (grey < low + STEP)
-        if here.sum() > STEP:
+        if here.sum() > 4:
             middles.append(float(grey[here].mean()))
             colours.append(picture[here].mean(axis=0))
     if not middles:
