@@ -4,8 +4,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from affetto.errors import UsageError
 from affetto.gen.music.chord_names import key_name
 from affetto.gen.music.keys import parse_key
+
+LOUDNESS = (-40.0, -10.0)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,15 @@ class Job:
     weights: str = "default"
     clip_model: str | None = None
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no music can be; keys and tempos are parsed where they are used."""
+        if not LOUDNESS[0] <= self.loudness_lufs <= LOUDNESS[1]:
+            raise UsageError(
+                f"--loudness {self.loudness_lufs:g}: give {LOUDNESS[0]:g} to {LOUDNESS[1]:g} LUFS"
+            )
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: give 0 or more")
 
     def command(self) -> str:
         """The command line that repeats this job."""

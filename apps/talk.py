@@ -90,7 +90,7 @@ def run(job: Job, *, progress: Report = silent, models: Models | None = None) ->
         made.motion.save(folder / "motion.csv")
         made.wanted.save(folder / "emotion.json")
         seen.emotion.save(folder / "seen_emotion.json")
-        told = notices(job, request, made.portrait, made.heard, models)
+        told = notices(job, request, made, models)
         result = _result(job, made, seen, kept.found, folder, started, told)
         write_report(
             folder / "report.html",

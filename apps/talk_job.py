@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 
 from affetto.emotion import EmotionTrack
-from affetto.errors import BadInput
+from affetto.errors import UsageError
 from affetto.gen.portrait.hearing import Heard
 from affetto.gen.portrait.pipeline import Gaze, Head, TalkOptions
 from affetto.gen.portrait.render.portrait import Portrait
@@ -25,12 +25,12 @@ def parse_size(word: str) -> int | None:
     """--size: a side in pixels, or 'photo' (None).
 
     Raises:
-        BadInput: neither.
+        UsageError: neither.
     """
     if word.strip().casefold() == WHOLE:
         return None
     if not word.strip().isdecimal():
-        raise BadInput(f"--size {word}: give {SIZES[0]} to {SIZES[1]} pixels, or {WHOLE}")
+        raise UsageError(f"--size {word}: give {SIZES[0]} to {SIZES[1]} pixels, or {WHOLE}")
     return int(word)
 
 
@@ -74,11 +74,13 @@ class Job:
             ("--size", self.size or SIZES[0], *SIZES),
         ):
             if not low <= value <= high:
-                raise BadInput(f"{name} {value:g}: give {low:g} to {high:g}")
+                raise UsageError(f"{name} {value:g}: give {low:g} to {high:g}")
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed}: give 0 or more")
         if self.motion_out and self.motion_out.suffix.lower() not in SUFFIXES:
-            raise BadInput(f"--motion-out {self.motion_out}: give one of {', '.join(SUFFIXES)}")
+            raise UsageError(f"--motion-out {self.motion_out}: give one of {', '.join(SUFFIXES)}")
         if self.head not in get_args(Head) or self.gaze not in get_args(Gaze):
-            raise BadInput(
+            raise UsageError(
                 f"--head is one of {', '.join(get_args(Head))} and --gaze one of "
                 f"{', '.join(get_args(Gaze))}, got {self.head} and {self.gaze}"
             )

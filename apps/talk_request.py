@@ -8,15 +8,14 @@ import numpy as np
 
 from affetto.apps.progress import Report, silent
 from affetto.apps.resolve import TRACKS, resolve
-from affetto.apps.talk_job import Job
+from affetto.apps.talk_job import Job, Made
 from affetto.clip import Clip
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_timeline import smooth
 from affetto.errors import MediaError, RequestError
-from affetto.gen.portrait.hearing import SPEECH_HZ, Heard, Wav
+from affetto.gen.portrait.hearing import SPEECH_HZ, Wav
 from affetto.gen.portrait.pipeline import Models
-from affetto.gen.portrait.render.portrait import Portrait
 from affetto.media import MediaLimits
 from affetto.media_sound import Sound
 from affetto.motion import FPS
@@ -95,10 +94,9 @@ def refuse_recognizers(request: EmotionRequest) -> None:
         )
 
 
-def notices(
-    job: Job, request: EmotionRequest, portrait: Portrait, heard: Heard, models: Models
-) -> tuple[str, ...]:
+def notices(job: Job, request: EmotionRequest, made: Made, models: Models) -> tuple[str, ...]:
     """What the person should know of this film."""
+    portrait, heard = made.portrait, made.heard
     told = [notice.text for notice in portrait.notices]
     if heard.presence is None:
         told.append("There is nothing to hear in the speech: the mouth stays closed.")
@@ -112,6 +110,11 @@ def notices(
         told.append(
             f"The motion was read from {job.motion_in.name}: --emotion had no say in it, it is "
             "only what the film is compared with."
+        )
+    if job.motion_in and made.motion.duration_s < heard.duration_s - 1 / FPS:
+        told.append(
+            f"The motion of {job.motion_in.name} ends at {made.motion.duration_s:.2f} s, the "
+            f"speech at {heard.duration_s:.2f} s: the face rests in its last frame from there on."
         )
     unclear = [weights.name for weights in models.weights if not weights.commercial]
     if unclear:
@@ -131,7 +134,12 @@ def _late(request: EmotionRequest, duration_s: float) -> list[str]:
         return []
     return [
         f"The timeline goes on to {request.target.keyframes[-1].time_s:g} s, the speech ends at "
-        f"{duration_s:.2f} s: {len(late)} of its keyframes come after it and are not reached."
+        f"{duration_s:.2f} s: "
+        + (
+            "one of its keyframes comes after it and is not reached."
+            if len(late) == 1
+            else f"{len(late)} of its keyframes come after it and are not reached."
+        )
     ]
 
 

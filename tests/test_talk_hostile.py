@@ -328,7 +328,7 @@ def test_odd_recordings_make_films(astronaut, tmp_path, sound):
     film = Clip.open(tmp_path / "out" / "talk.mp4")
     assert film.has_audio
     assert film.duration_s == pytest.approx(0.6, abs=0.01)
-    assert any("keyframes come after it" in notice for notice in result.notices)
+    assert any("after it and" in notice for notice in result.notices)
     assert (tmp_path / "out" / "other.txt").read_text() == "kept"
     again = dataclasses.replace(
         asked, motion_in=tmp_path / "motion.csv", out=tmp_path / "again", motion_out=None
