@@ -1,5 +1,6 @@
 """The emotion editor: six ways to say a feeling, one request in the end, shown and editable."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,9 +128,8 @@ def build_editor(*, auto_word: str, start: str) -> EmotionEditor:
     for source in (mode, *feelings, place, timeline, spoken):
         source.input(_request_of, inputs, [request], trigger_mode="always_last", **QUIET)
     timeline.change(_request_of_rows, [mode, timeline, request], [request], **QUIET)
-    mode.change(lambda way: [gr.update(visible=way == name) for name in groups], [mode],
-                list(groups.values()), **QUIET)  # fmt: skip
     request.change(_curve, [request], [curve], **QUIET)
+    mode.change(None, [mode], list(groups.values()), js=_only_open(list(groups)), **QUIET)
     return EmotionEditor(request, clip, mode, tuple(feelings), timeline)
 
 
@@ -178,6 +178,14 @@ def _request_of(
     return (spoken or "").strip() if mode == IN_WORDS else "auto"
 
 
+def _only_open(names: Sequence[str]) -> str:
+    """In the browser, at once: the group of the way chosen is seen, the others are not."""
+    return (
+        f"(way) => {json.dumps(list(names))}.map("
+        "(name) => ({__type__: 'update', visible: name === way}))"
+    )
+
+
 def _request_of_rows(mode: str, rows: Sequence[Sequence[object]], request: str) -> str:
     return _of_rows(rows) if mode == TIMELINE else request
 
@@ -209,8 +217,6 @@ def _curve(request: str) -> Component:
 
 def asked_curve(request: str) -> str:
     """A timeline drawn as it will be asked; a sentence where it cannot be; else nothing."""
-    from affetto.emotion_bank.bank import request_to_track
-
     text = request.strip()
     if not text or text == LIKE_CLIP:
         return ""
@@ -221,6 +227,8 @@ def asked_curve(request: str) -> str:
         return words.bad(str(error))
     if not isinstance(understood.target, Timeline):
         return ""
+    from affetto.emotion_bank.bank import request_to_track  # loads torch
+
     duration_s = understood.target.keyframes[-1].time_s + SHOWN_AFTER_S
     rate_hz = min(RATE_HZ, 2000 / duration_s)
     track = request_to_track(understood, duration_s=duration_s, rate_hz=rate_hz)
