@@ -5,6 +5,7 @@ A line that cannot be done is reported with its number; the others are done all 
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -180,11 +181,13 @@ def _placed_request(text: str, base: Path, inputs: list[Path]) -> str:
 
 def _input(path: Path, base: Path) -> Path:
     """Where a file is that the manifest names."""
-    if (base / path).is_dir():
+    place = base / path
+    if place.is_dir():
         raise BadInput(f"{path} is a folder: give a file")
-    if not (base / path).is_file():
+    if not place.is_file():
         raise BadInput(f"{path}: no such file (paths are relative to the manifest)")
-    return base / path
+    short = Path(os.path.normpath(place))  # without "..", unless a link makes that another file
+    return short if short.exists() and short.samefile(place) else place
 
 
 def _paths(job: object) -> Iterator[tuple[str, list[Path]]]:

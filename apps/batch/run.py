@@ -150,7 +150,8 @@ class _Tally:
         self.failed: list[Outcome] = []
         self._progress = progress
         self._started = time.monotonic()
-        self._under_way: dict[str, tuple[str, float]] = {}
+        self._under_way: dict[str, float] = {}
+        self._words = self._described()
 
     def add(self, outcome: Outcome) -> None:
         """Count one."""
@@ -160,26 +161,34 @@ class _Tally:
             self.done_s += outcome.wall_s
         else:
             self.failed.append(outcome)
+        self._words = self._described()
 
-    def doing(self, item_id: str, what: str, share: float) -> None:
+    def doing(self, item_id: str, _what: str, share: float) -> None:
         """Note what is under way."""
-        self._under_way[item_id] = (what, share)
+        self._under_way[item_id] = share
 
     def show(self) -> None:
         """Tell the progress."""
-        ended = self.done + len(self.failed)
-        left = self.total - self.before - ended
+        left = self.total - self.before - self._ended
+        begun = sum(list(self._under_way.values()))
+        share = (self.before + self._ended + min(begun, left)) / max(self.total, 1)
+        self._progress(self._words, READING + (1 - READING) * share)
+
+    @property
+    def _ended(self) -> int:
+        return self.done + len(self.failed)
+
+    def _described(self) -> str:
+        left = self.total - self.before - self._ended
         parts = [f"{self.before + self.done} of {self.total} done"]
         if self.failed:
             parts.append(f"{len(self.failed)} failed")
-        if ended:
-            rate = ended / max(time.monotonic() - self._started, 1e-3)
+        if self._ended:
+            rate = self._ended / max(time.monotonic() - self._started, 1e-3)
             parts.append(f"{60 * rate:.1f} a minute")
             if left:
                 parts.append(f"{_clock(left / rate)} left")
-        begun = sum(share for _, share in list(self._under_way.values()))
-        share = (self.before + ended + min(begun, left)) / max(self.total, 1)
-        self._progress(", ".join(parts), READING + (1 - READING) * share)
+        return ", ".join(parts)
 
 
 def _clock(seconds: float) -> str:

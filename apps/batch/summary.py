@@ -33,7 +33,8 @@ def text(summary: Summary) -> str:
     if len(summary.failed) > 20:
         lines.append(f"  and {len(summary.failed) - 20} more, see {PAGE}")
     if summary.problems:
-        lines.append(f"  {len(summary.problems)} lines of the manifest cannot be done, see above")
+        numbers = ", ".join(str(one.line) for one in summary.problems[:20])
+        lines.append(f"  the manifest cannot be done in line {numbers}: see above or {PAGE}")
     if summary.exit_code:
         lines.append("The same command tries again what is missing.")
     return "\n".join([*lines, f"Open {summary.out}/{PAGE} to see all of it."])
