@@ -23,6 +23,7 @@ from affetto.apps.studio.settings import Settings
 from affetto.apps.worker import Worker
 from affetto.errors import EngineError
 
+PERFORMER = "affetto.apps.verbs:perform"
 KEPT = ".unfinished"  # what `affetto talk` adds to the name of a result under way
 RESULT = "result"
 KEEP_S = 3600.0  # a job's files are thrown away after this long
@@ -79,12 +80,14 @@ class Desk:
 
     Args:
         settings: where files lie, and what one job may take.
+        performer: see `Worker`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, performer: str = PERFORMER) -> None:
         self.settings = settings
-        self._worker = Worker(memory_mb=settings.job_memory_mb)
-        self._wanted: dict[str, threading.Event] = {}  # session -> set to stop its job
+        self._worker = Worker(memory_mb=settings.job_memory_mb, performer=performer)
+        self._running: dict[str, threading.Event] = {}  # session -> set to stop its job
+        self._stopped: set[str] = set()  # sessions whose last job was stopped by themselves
 
     def warm_up(self) -> None:
         """Load what a talking portrait needs, aside, so that the first job need not wait for it."""
@@ -108,8 +111,13 @@ class Desk:
 
     def cancel(self, session: str) -> None:
         """Stop the job of this session, if it has one."""
-        if stop := self._wanted.get(session):
+        self._stopped.add(session)
+        if stop := self._running.get(session):
             stop.set()
+
+    def was_stopped(self, session: str) -> bool:
+        """Whether the last job of this session ended because somebody stopped it."""
+        return session in self._stopped
 
     def run(
         self, verb: str, options: Mapping[str, Any], *, session: str
@@ -129,9 +137,10 @@ class Desk:
             EngineError: the job failed, or was cancelled.
         """
         self._sweep()
+        self._stopped.discard(session)
         folder = self.settings.jobs / secrets.token_hex(16)
         folder.mkdir(parents=True, mode=0o700)
-        stop = self._wanted[session] = threading.Event()
+        stop = self._running[session] = threading.Event()
         told: queue.SimpleQueue[Event | EngineError] = queue.SimpleQueue()
         started = time.monotonic()
 
@@ -160,8 +169,8 @@ class Desk:
             yield from _events(told, folder)
         finally:
             stop.set()
-            if self._wanted.get(session) is stop:
-                del self._wanted[session]
+            if self._running.get(session) is stop:
+                del self._running[session]
 
     def _command(self, answer: Mapping[str, Any], options: Mapping[str, Any]) -> str:
         """The command as a person would type it beside the files."""

@@ -187,14 +187,19 @@ def connect(
 
     def stop(request: gr.Request) -> Updates:
         desk.cancel(request.session_hash or "")
-        return panel.refused(words.idle(STOPPED))
+        return panel.refused(words.idle(STOPPED)) | {panel.film: gr.update(visible=False)}
 
+    def failed(request: gr.Request) -> Updates:
+        if desk.was_stopped(request.session_hash or ""):
+            return stop(request)
+        return panel.refused(words.bad(FULL))
+
+    ended = [panel.status, panel.start, panel.stop, panel.film]
     waiting = panel.start.click(panel.waiting, None, panel.outputs, **QUIET)
     job = waiting.then(make, inputs, panel.outputs, api_visibility="private",
                        show_progress="hidden", **JOBS)  # fmt: skip
-    job.failure(lambda: panel.refused(words.bad(FULL)), None,
-                [panel.status, panel.start, panel.stop], **QUIET)  # fmt: skip
-    panel.stop.click(stop, None, [panel.status, panel.start, panel.stop], cancels=[job], **QUIET)
+    job.failure(failed, None, ended, **QUIET)
+    panel.stop.click(stop, None, ended, cancels=[job], **QUIET)
 
 
 def packed(folder: Path, names: Sequence[str], verb: str) -> Path:
