@@ -18,7 +18,11 @@ def perform(verb, options, *, progress):
     (kept / ".half").replace(kept / "segment_00000.mp4")
     time.sleep(options.get("seed") or 0.6)
     if verb == "score":
-        raise BadInput("that will not do")
+        raise BadInput(f"{options['out']} will not do")
     out.mkdir()
     shutil.copyfile(FILM, out / "talk.mp4")
-    return {"files": ["talk.mp4"], "command": f"affetto talk {options['portrait']} --seed 3"}
+    (out / "recipe.json").write_text(f'{{"portrait": "{options["portrait"]}"}}')
+    return {
+        "files": ["talk.mp4", "recipe.json"],
+        "command": f"affetto talk {options['portrait']} --seed 3",
+    }

@@ -133,7 +133,11 @@ def desk(settings, monkeypatch):
 
 
 def options(tmp_path, **more):
-    return {"portrait": str(tmp_path / "me.jpg"), "out": RESULT, **more}
+    return {
+        "portrait": str(tmp_path / "studio" / "uploads" / "a" / "me.jpg"),
+        "out": RESULT,
+        **more,
+    }
 
 
 def test_the_desk_tells_steps_shows_what_is_done_and_hands_over(desk, tmp_path):
@@ -146,6 +150,7 @@ def test_the_desk_tells_steps_shows_what_is_done_and_hands_over(desk, tmp_path):
     assert isinstance(done, Done)
     assert (done.folder / "talk.mp4").exists()
     assert done.command == "affetto talk me.jpg --seed 3"
+    assert (done.folder / "recipe.json").read_text() == '{"portrait": "me.jpg"}'
 
 
 def test_cancel_stops_the_job_and_failures_are_told(desk, tmp_path):
@@ -158,7 +163,7 @@ def test_cancel_stops_the_job_and_failures_are_told(desk, tmp_path):
         list(run)
     assert time.monotonic() - started < 3
     assert desk.was_stopped("a")
-    with pytest.raises(EngineError, match="will not do"):
+    with pytest.raises(EngineError, match=r"^result will not do"):
         list(desk.run("score", options(tmp_path), session="a"))
     assert not desk.was_stopped("a")
 

@@ -1,10 +1,13 @@
 """`affetto studio`: everything on one page in the browser."""
 
+import importlib.util
 import os
 import sys
 from typing import Annotated
 
 import typer
+
+from affetto.errors import UsageError
 
 
 def studio(
@@ -24,6 +27,8 @@ def studio(
     import affetto
     from affetto.apps.studio.settings import Settings, make_folder, parse_auth
 
+    if mcp and importlib.util.find_spec("mcp") is None:
+        raise UsageError("--mcp needs one more package: pip install 'affetto[mcp]'")
     settings = Settings(
         folder=make_folder(), host=host, port=port, auth=parse_auth(auth), mcp=mcp, browser=browser
     )

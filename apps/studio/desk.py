@@ -7,7 +7,6 @@ happening, hands out stretches of film that are done, and stops within a second 
 import contextlib
 import queue
 import secrets
-import shlex
 import shutil
 import threading
 import time
@@ -18,7 +17,9 @@ from typing import Any
 
 import soundfile
 
+from affetto.apps.studio.examples import FOLDER as EXAMPLES
 from affetto.apps.studio.examples import PORTRAIT, SPEECH
+from affetto.apps.studio.own_paths import clear_folders, without_folders
 from affetto.apps.studio.settings import Settings
 from affetto.apps.worker import Worker
 from affetto.errors import EngineError
@@ -61,15 +62,18 @@ class Done:
 
     Attributes:
         folder: with all its files.
-        answer: what `affetto VERB --json` prints.
-        command: the command line that repeats it; files by name, without the studio's folders.
+        answer: what `affetto VERB --json` prints, without the studio's folders.
         options: what was asked.
     """
 
     folder: Path
     answer: dict[str, Any]
-    command: str
     options: Mapping[str, Any]
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats it beside the same files; empty if the job says none."""
+        return str(self.answer.get("command", ""))
 
 
 Event = Step | Preview | Done
@@ -156,10 +160,11 @@ class Desk:
                     limit_s=self.settings.job_limit_s,
                     cancelled=stop.is_set,
                 )
-                command = self._command(answer, options)
-                told.put(Done(folder / RESULT, answer, command, options))
+                result = folder / RESULT
+                clear_folders(result, *self._places)
+                told.put(Done(result, without_folders(answer, *self._places), options))
             except EngineError as error:
-                told.put(error)
+                told.put(type(error)(without_folders(str(error), *self._places)))
             except BaseException as error:
                 told.put(EngineError(f"the job ended without an answer ({type(error).__name__})"))
                 raise
@@ -172,11 +177,10 @@ class Desk:
             if self._running.get(session) is stop:
                 del self._running[session]
 
-    def _command(self, answer: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-        """The command as a person would type it beside the files."""
-        words = shlex.split(str(answer.get("command", "")))
-        named = {str(value): Path(str(value)).name for value in options.values() if value}
-        return shlex.join(named.get(word, _without(word, self.settings.folder)) for word in words)
+    @property
+    def _places(self) -> tuple[Path, Path]:
+        """Folders that nobody needs to hear of."""
+        return self.settings.folder, EXAMPLES
 
     def _sweep(self) -> None:
         """Throw away what is older than `KEEP_S`."""
@@ -219,12 +223,6 @@ def _placed(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if value == RESULT or (isinstance(value, str) and value.startswith(f"{RESULT}/")):
             placed[name] = str(folder / value)
     return placed
-
-
-def _without(word: str, folder: Path) -> str:
-    """A word of a command without the studio's folders: `like:/a/b/c.wav` becomes `like:c.wav`."""
-    start, folders, rest = word.partition(str(folder))
-    return start + Path(rest).name if folders else word
 
 
 def _left_s(share: float, elapsed_s: float) -> float | None:

@@ -25,8 +25,7 @@ def answered(
         elif isinstance(event, Done):
             names = [str(path.relative_to(event.folder)) for path in files_in(event.folder)]
             pack = str(packed(event.folder, names, verb)) if names else None
-            figures = event.answer | {"folder": "", "command": event.command}
-            yield str(event.folder / film) if film else None, pack, figures
+            yield str(event.folder / film) if film else None, pack, event.answer
 
 
 def offer(handler: Callable[..., Any], inputs: list[Any], *outputs: Any) -> None:  # noqa: ANN401

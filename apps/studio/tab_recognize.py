@@ -81,7 +81,7 @@ def shown(done: Done) -> Shown:
             *missing,
         ],
         files=[name for name in OUTPUTS.values() if (done.folder / name).exists()],
-        command=command(done.options["media"][0], done.options["only"]),
+        command=command(done.answer["files"][0]["file"], done.options["only"]),
     )
 
 
