@@ -21,6 +21,7 @@ from typing import IO, Any
 
 import affetto.errors
 from affetto.apps.progress import Report, silent
+from affetto.apps.worker_child import OUT_OF_MEMORY
 from affetto.errors import Cancelled, EngineError, ResourceError
 
 PERFORMER = "affetto.apps.verbs:perform"
@@ -210,19 +211,26 @@ class _Child:
         """Kill what holds more than it may; the child's own limit comes first for most."""
         if self._memory_mb is None:
             return
-        held_mb = resident_mb(self.process.pid)
-        if held_mb > self._memory_mb:
-            raise ResourceError(
-                f"took more memory than the {self._memory_mb} MB allowed: allow more, or use a "
-                "shorter or smaller input"
-            )
+        if resident_mb(self.process.pid) > self._memory_mb:
+            raise self._too_large()
 
-    def _death(self) -> WorkerDied:
+    def _too_large(self) -> ResourceError:
+        return ResourceError(
+            f"took more memory than the {self._memory_mb} MB allowed: allow more, or use a "
+            "shorter or smaller input"
+        )
+
+    def _death(self) -> ResourceError:
         code = self.process.wait()
-        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        died = WorkerDied(f"the process of the job ended {how} before the job was done")
         self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - MAX_LOG_BYTES))
-        died.add_note(self._log.read().decode("utf-8", "replace"))
+        log = self._log.read().decode("utf-8", "replace")
+        if self._memory_mb is not None and any(words in log for words in OUT_OF_MEMORY):
+            return self._too_large()
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        if -code == signal.SIGKILL:
+            how += ", by somebody or for want of memory,"
+        died = WorkerDied(f"the process of the job ended {how} before the job was done")
+        died.add_note(log)
         return died
 
     def stop(self) -> None:

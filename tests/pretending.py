@@ -43,6 +43,9 @@ def perform(verb, options, *, progress):
         time.sleep(60)
     elif verb == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
+    elif verb == "abort":  # as C++ does where memory cannot be had
+        os.write(2, b"terminate called after throwing an instance of 'std::bad_alloc'")
+        os.abort()
     elif verb == "hoard":
         kept = []
         while True:

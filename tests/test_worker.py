@@ -75,11 +75,13 @@ def test_over_time(worker, verb):
     assert worker.perform("nothing", {})
 
 
-def test_over_memory(monkeypatch):
+@pytest.mark.parametrize("verb", ["hoard", "abort"])
+def test_over_memory(monkeypatch, verb):
     monkeypatch.setenv("PYTHONPATH", TESTS)
     with Worker(performer="pretending:perform", memory_mb=300) as worker:
-        with pytest.raises(ResourceError, match="memory"):
-            worker.perform("hoard", {})
+        with pytest.raises(ResourceError, match="memory") as caught:
+            worker.perform(verb, {})
+        assert not isinstance(caught.value, WorkerDied)
         assert worker.perform("nothing", {})
 
 
