@@ -89,7 +89,9 @@ def build_editor(*, auto_word: str, start: str) -> EmotionEditor:
 
     ways = [(FEELINGS, FEELINGS), (PLACE, PLACE), (TIMELINE, TIMELINE), (auto_word, AUTO),
             (LIKE, LIKE), (IN_WORDS, IN_WORDS)]  # fmt: skip
-    begin = [start, AUTO, *[NO_FEELING, 0.5] * NUM_FEELINGS] if start == "auto" else preset(start)
+    begin: list[Any] = (
+        [start, AUTO, *[NO_FEELING, 0.5] * NUM_FEELINGS] if start == "auto" else preset(start)
+    )
     mode = gr.Radio(ways, value=begin[1], label="How to say the feeling", elem_classes="s-ways")
     groups: dict[str, Component] = {}
     with gr.Column(visible=begin[1] == FEELINGS) as groups[FEELINGS]:
@@ -99,7 +101,7 @@ def build_editor(*, auto_word: str, start: str) -> EmotionEditor:
     with gr.Column(visible=False) as groups[TIMELINE]:
         timeline = gr.Dataframe(
             value=FIRST_ROWS, headers=HEADERS, datatype="str", type="array", row_count=3,
-            column_count=(4, "fixed"), interactive=True, buttons=[], wrap=True,
+            column_count=len(HEADERS), interactive=True, buttons=[], wrap=True,
             label="Keyframes: time in seconds or m:ss; strength 0 to 1; easing smooth, linear or "
             "step",
         )  # fmt: skip
@@ -140,25 +142,23 @@ QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 def _feelings(begin: Sequence[Any]) -> list[Component]:
     import gradio as gr
 
-    made: list[Component] = []
-    for number, name in enumerate(("Feeling", "Mixed with", "And with")):
-        with gr.Row(equal_height=True):
-            made.append(
-                gr.Dropdown(
-                    [NO_FEELING, *LABELS], value=begin[2 * number], label=name, min_width=130
-                )
-            )
-            made.append(
-                gr.Slider(
-                    0,
-                    1,
-                    value=begin[2 * number + 1],
-                    step=0.05,
-                    min_width=150,
-                    label=f"Strength {number + 1}",
-                )
-            )
+    made = _feeling(1, "Feeling", begin)
+    with gr.Accordion("Mix in other feelings", open=False):
+        for number in range(2, NUM_FEELINGS + 1):
+            made += _feeling(number, f"Feeling {number}", begin)
     return made
+
+
+def _feeling(number: int, name: str, begin: Sequence[Any]) -> list[Component]:
+    import gradio as gr
+
+    label, strength = begin[2 * number - 2 : 2 * number]
+    spoken = "Strength" if number == 1 else f"Strength of feeling {number}"
+    with gr.Row(equal_height=True):
+        return [
+            gr.Dropdown([NO_FEELING, *LABELS], value=label, label=name, min_width=130),
+            gr.Slider(0, 1, value=strength, step=0.05, min_width=150, label=spoken),
+        ]
 
 
 def _request_of(

@@ -133,14 +133,14 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
     import gradio as gr
 
     def recognize(
-        media: str, i_have_consent: bool = False, request: gr.Request = None
+        request: gr.Request, media: str, i_have_consent: bool = False
     ) -> Generator[tuple[str | None, dict[str, Any]], None, None]:
         """Recognize emotion in a film, sound, picture or text, and say how sure that is.
 
         Args:
+            request: given by the server.
             media: what to look at.
             i_have_consent: that everybody whose face or voice is in it agrees.
-            request: given by the server.
 
         Returns:
             All files as a zip, and what `affetto recognize --json` prints. It is not a statement

@@ -106,7 +106,8 @@ def _unusable(metrics: list[dict[str, Any]]) -> list[str]:
 
 
 def _name(metric: dict[str, Any]) -> str:
-    return NAMES.get(metric["name"], metric["name"].replace("_", " "))
+    name = str(metric["name"])
+    return NAMES.get(name, name.replace("_", " "))
 
 
 def _cells(metric: dict[str, Any]) -> tuple[str, ...]:
@@ -126,18 +127,22 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
     import gradio as gr
 
     def score(
-        media: str, wanted: str = "", reference: str | None = None, judge: str = "all",
-        i_have_consent: bool = False, request: gr.Request = None,
-    ) -> Generator[tuple[str | None, dict[str, Any]], None, None]:  # fmt: skip
+        request: gr.Request,
+        media: str,
+        wanted: str = "",
+        reference: str | None = None,
+        judge: str = "all",
+        i_have_consent: bool = False,
+    ) -> Generator[tuple[str | None, dict[str, Any]], None, None]:
         """Measure whether a recording shows the emotion that was wanted, with controls.
 
         Args:
+            request: given by the server.
             media: a film, sound, picture or text.
             wanted: happy, sad:0.6+surprised:0.4, va(-0.4,0.7), 0=calm; 2.5=excited:0.9, free text.
             reference: a medium or a saved track to be like.
             judge: all, voice, face, face-judge, scene or text.
             i_have_consent: that everybody whose face or voice is used agrees.
-            request: given by the server.
 
         Returns:
             All files as a zip, and what `affetto score --json` prints. While it runs: nothing, and

@@ -166,18 +166,21 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
     import gradio as gr
 
     def soundtrack(
-        film: str, emotion: str = FIRST, like_clip: str | None = None, seed: float = 0,
-        request: gr.Request = None,
-    ) -> Generator[tuple[str | None, str | None, dict[str, Any]], None, None]:  # fmt: skip
+        request: gr.Request,
+        film: str,
+        emotion: str = FIRST,
+        like_clip: str | None = None,
+        seed: float = 0,
+    ) -> Generator[tuple[str | None, str | None, dict[str, Any]], None, None]:
         """Compose music for a film.
 
         Args:
+            request: given by the server.
             film: mp4, mov, mkv, webm or avi.
             emotion: auto (as the film feels), happy, sad:0.6+surprised:0.4, va(-0.4,0.7),
                 0=calm; 12=excited:0.9, free text, or like:clip.
             like_clip: the recording that like:clip speaks of.
             seed: same seed, same music.
-            request: given by the server.
 
         Returns:
             The film with its music, all files as a zip, and what `affetto soundtrack --json`

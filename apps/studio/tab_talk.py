@@ -157,13 +157,19 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
     import gradio as gr
 
     def talk(
-        portrait: str, speech: str, emotion: str = FIRST, like_clip: str | None = None,
-        i_have_consent: bool = False, seed: float = 0, strength: float = 1.0,
-        request: gr.Request = None,
-    ) -> Generator[tuple[str | None, str | None, dict[str, Any]], None, None]:  # fmt: skip
+        request: gr.Request,
+        portrait: str,
+        speech: str,
+        emotion: str = FIRST,
+        like_clip: str | None = None,
+        i_have_consent: bool = False,
+        seed: float = 0,
+        strength: float = 1.0,
+    ) -> Generator[tuple[str | None, str | None, dict[str, Any]], None, None]:
         """Make a photo of a face talk with an emotion.
 
         Args:
+            request: given by the server.
             portrait: a photo or painting of a face.
             speech: a recording of speech.
             emotion: happy, sad:0.6+surprised:0.4, va(-0.4,0.7), 0=calm; 2.5=excited:0.9, auto (as
@@ -172,7 +178,6 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
             i_have_consent: that everybody whose face or voice is used agrees.
             seed: same seed, same film.
             strength: of the emotion, 0 to 1.5.
-            request: given by the server.
 
         Returns:
             The film, all files as a zip, and what `affetto talk --json` prints. While it runs:

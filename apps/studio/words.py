@@ -76,9 +76,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    text = text.strip() or "-"
     ended = text if text.endswith((".", "!", "?", ")")) else f"{text}."
-    return ended[:1].upper() + ended[1:]
+    first = ended.split(maxsplit=1)[0].rstrip(",:")
+    return ended[:1].upper() + ended[1:] if first.isalpha() else ended  # a file keeps its name
 
 
 def _span(seconds: float) -> str:
