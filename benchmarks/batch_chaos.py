@@ -3,9 +3,9 @@
     python benchmarks/batch_chaos.py [--engines local ray two-nodes] [--items 200]
 
 A first run is left in peace; its results are what the others must have to the byte (times apart).
-Then, for each engine, `affetto batch` is started as a process; every 2 s one of its workers, chosen
+Then, for each engine, `affetto batch` is started as a process; every 2 s on average one of its workers, chosen
 at random (of Ray: an actor or the process in it), gets SIGKILL, and five times the driver itself
-does, after which the same command is started again. `two-nodes` is a Ray cluster of two nodes on
+does, after which the same command is started again. The times between kills are random (exponential). `two-nodes` is a Ray cluster of two nodes on
 this machine's loopback; half way the second node is killed whole and a new one joins.
 """
 
@@ -24,7 +24,6 @@ from pathlib import Path
 from batch_jobs import hashes, ledger, start_batch, write_jobs
 from result_file import write_result
 
-KILL_S = 2.0
 DRIVER_KILLS = 5
 GONE_S = 20.0
 WORKERS = 2
@@ -36,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--engines", nargs="+", default=["local", "ray", "two-nodes"])
     parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--kill-s", type=float, default=2.0)
     parser.add_argument("--sound-s", type=float, default=20.0)
     parser.add_argument("--folder", type=Path, default=Path("runs/batch/chaos"))
     options = parser.parse_args()
@@ -53,21 +53,22 @@ def main() -> None:
     for engine in options.engines:
         out = options.folder / engine
         with two_nodes() if engine == "two-nodes" else contextlib.nullcontext() as cluster:
-            told = chaos(manifest, out, engine, options.items, cluster)
+            told = chaos(manifest, out, engine, options, cluster)
         rows.append(judged(engine, out, expected, told))
         print(rows[-1], flush=True)
     engines = " ".join(options.engines)
     write_result(
         "batch_chaos",
-        "\n".join([*_head(options.items, calm_s), *rows]),
-        command=f"python benchmarks/batch_chaos.py --engines {engines}",
+        "\n".join([*_head(options, calm_s), *rows]),
+        command=f"python benchmarks/batch_chaos.py --engines {engines} --items {options.items} "
+        f"--kill-s {options.kill_s:g}",
         packages=("torch", "ray"),
     )
 
 
-def chaos(manifest: Path, out: Path, engine: str, count: int, cluster) -> Counter:
+def chaos(manifest: Path, out: Path, engine: str, options, cluster) -> Counter:
     """Run until the command ends by itself with 0, killing meanwhile; tells what was killed."""
-    told, chance = Counter(), random.Random(5)
+    told, chance, count = Counter(), random.Random(5), options.items
     at = [round(count * (number + 1) / (DRIVER_KILLS + 1)) for number in range(DRIVER_KILLS)]
     started = time.monotonic()
     while True:
@@ -75,9 +76,9 @@ def chaos(manifest: Path, out: Path, engine: str, count: int, cluster) -> Counte
         words = ("--engine", name, "--workers", str(WORKERS), "--retries", "20")
         process = start_batch(manifest, out, *words, environment=cluster and cluster.environment)
         told["starts"] += 1
-        next_kill = time.monotonic() + KILL_S
+        next_kill = time.monotonic() + chance.expovariate(1 / options.kill_s)
         while process.poll() is None:
-            time.sleep(0.05)
+            time.sleep(0.1)
             done = sum(line["state"] == "done" for line in ledger(out))
             if at and done >= at[0]:
                 at.pop(0)
@@ -91,7 +92,7 @@ def chaos(manifest: Path, out: Path, engine: str, count: int, cluster) -> Counte
                 cluster.replace_second()
                 told["nodes"] += 1
             if time.monotonic() >= next_kill:
-                next_kill += KILL_S
+                next_kill += chance.expovariate(1 / options.kill_s)
                 told[_kill_one(cluster.pids() if cluster else [process.pid], chance)] += 1
         else:
             if process.returncode == 0:
@@ -204,12 +205,12 @@ def two_nodes():
         cluster.close()
 
 
-def _head(count: int, calm_s: float) -> list[str]:
+def _head(options, calm_s: float) -> list[str]:
     return [
         "# Killing a batch",
         "",
-        f"{count} items (texts, voices, scores) with {WORKERS} workers; undisturbed {calm_s:.0f} s. "
-        f"SIGKILL to a worker every {KILL_S:g} s",
+        f"{options.items} items (texts, voices, scores) with {WORKERS} workers; undisturbed {calm_s:.0f} s. "
+        f"SIGKILL to a worker every {options.kill_s:g} s on average",
         f"(processes of `Worker` + Ray actors), to the driver {DRIVER_KILLS} times, started again "
         "with the same command. `twice`: ledger lines too",
         "many. `same`: results equal to the undisturbed run's, times apart. `strangers`: files or "
