@@ -32,7 +32,7 @@ def job_of(verb: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each
         UsageError: unknown verb or option, a missing one, or a value of the wrong kind.
         BadInput: values that the job itself refuses.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     job = _job_class(verb)
     fields = [field.name for field in dataclasses.fields(job)]
@@ -42,7 +42,7 @@ def job_of(verb: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each
     if verb == "recognize" and isinstance(given.get("media"), str):
         given["media"] = [given["media"]]
     try:
-        return TypeAdapter(job).validate_python(given)
+        return _reader(verb).validate_python(given)
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         name = ".".join(map(str, wrong["loc"])) or "options"
@@ -122,6 +122,13 @@ def _job_class(verb: str) -> Any:  # noqa: ANN401
 
         return Score
     raise UsageError(f"{verb!r} is no verb: give one of {', '.join(VERBS)}")
+
+
+@lru_cache(maxsize=len(VERBS))
+def _reader(verb: str) -> Any:  # noqa: ANN401
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_job_class(verb))
 
 
 @lru_cache(maxsize=2)

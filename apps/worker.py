@@ -160,7 +160,7 @@ class _Child:
     ) -> dict[str, Any]:
         """Wait for the end of the job, looking after it meanwhile."""
         ends = time.monotonic() + START_S
-        allowed_s: float | None = START_S
+        started = False
         gives_up: float | None = None
         while True:
             try:
@@ -171,7 +171,7 @@ class _Child:
                 raise Cancelled("cancelled; nothing half-written is left") from None
             for line in lines:
                 if "started" in line:
-                    allowed_s = limit_s
+                    started = True
                     ends = time.monotonic() + (limit_s or 0)
                 elif "progress" in line:
                     progress(str(line["progress"][0]), float(line["progress"][1]))
@@ -184,9 +184,11 @@ class _Child:
                 self.process.send_signal(signal.SIGINT)
             if gives_up is not None and now > gives_up:
                 raise Cancelled("cancelled; nothing half-written is left")
-            if allowed_s is not None and now > ends:
+            if not started and now > ends:
+                raise ResourceError(f"not begun within {START_S:g} s: the machine is too busy")
+            if started and limit_s is not None and now > ends:
                 raise ResourceError(
-                    f"not done within {allowed_s:g} s: allow more time, or use a shorter input"
+                    f"not done within {limit_s:g} s: allow more time, or use a shorter input"
                 )
 
     def _lines(self) -> list[dict[str, Any]]:

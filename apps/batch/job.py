@@ -1,5 +1,6 @@
 """What `affetto batch` is asked, what it hands to an engine, and what comes back."""
 
+import platform
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +97,7 @@ class Outcome:
         wall_s: seconds of all attempts.
         error: why it failed, in a sentence.
         exit_code: that of the error; 0 if done.
+        host: the machine that did it.
     """
 
     id: str
@@ -106,6 +108,7 @@ class Outcome:
     wall_s: float
     error: str = ""
     exit_code: int = 0
+    host: str = field(default_factory=platform.node)
 
 
 @dataclass(frozen=True)

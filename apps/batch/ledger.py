@@ -46,7 +46,6 @@ class Ledger:
         """
         record = asdict(outcome) | {
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "host": platform.node(),
             "inputs": dict(item.inputs),
         }
         line = (json.dumps(record) + "\n").encode()

@@ -67,7 +67,7 @@ def read_manifest(
             if folder.exists() and not (folder / RECORD).is_file():
                 raise BadInput(f"{folder} is there and not made by batch: move it, or change id")
             items.append(item)
-        except (EngineError, OSError) as error:
+        except (EngineError, OSError, ValueError) as error:
             problems.append(Problem(number, str(error)))
     if not items and not problems:
         raise BadInput(f'{path} holds no lines: write one such as {{"do": "talk", ...}} for a job')
