@@ -59,6 +59,7 @@ def _keep_offline() -> None:
     for name, value in (
         ("HF_HUB_DISABLE_TELEMETRY", "1"),
         ("DO_NOT_TRACK", "1"),
+        ("ORT_DISABLE_TELEMETRY", "1"),  # onnxruntime keeps a device id and reports otherwise
         ("GRADIO_ANALYTICS_ENABLED", "False"),
     ):
         os.environ.setdefault(name, value)
