@@ -6,7 +6,7 @@ BIN = .venv/bin
 # Its metadata asks for a sound card library that we do not need, hence --no-deps.
 NO_DEPS = tinysoundfont==0.3.7
 
-.PHONY: demo test setup check fmt lint types layers slow test-gpu bench clean
+.PHONY: demo test setup check fmt lint types layers slow test-gpu bench site browser clean
 
 demo: .venv/installed
 	$(BIN)/affetto soundtrack samples/lantern_boat.mp4 --out demo_output/film --seed 7
@@ -59,6 +59,14 @@ test-gpu: .venv/developer
 
 bench: .venv/developer
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+site: .venv/developer
+	$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --editable ".[docs]"
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+browser: .venv/developer
+	$(BIN)/python -m pip install --quiet --constraint .venv/constraints.txt --editable ".[browser]"
+	$(BIN)/python -m pytest tests/browser -m browser
 
 clean:
 	rm -rf .venv build dist demo_output *.egg-info

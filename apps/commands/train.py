@@ -11,7 +11,7 @@ def train(
         str,
         typer.Argument(
             help="bank, embedder, speech, speech_student, face, face_loss, face_judge, "
-            "face_motion, text, music_chords or music_dynamics."
+            "face_motion, text, motion, music_chords or music_dynamics."
         ),
     ],
     overrides: Annotated[
