@@ -20,6 +20,7 @@ from affetto.request import parse_request
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_LINES = 1_000_000
+MAX_SHOWN = 600  # characters of a complaint
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 OUTPUTS = ("csv", "plot", "webvtt", "track", "motion_out")
@@ -68,7 +69,7 @@ def read_manifest(
                 raise BadInput(f"{folder} is there and not made by batch: move it, or change id")
             items.append(item)
         except (EngineError, OSError, ValueError) as error:
-            problems.append(Problem(number, str(error)))
+            problems.append(Problem(number, _shown(str(error))))
     if not items and not problems:
         raise BadInput(f'{path} holds no lines: write one such as {{"do": "talk", ...}} for a job')
     return items, problems
@@ -146,6 +147,11 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise BadInput('not a JSON object: write {"do": "talk", ...}')
     return row
+
+
+def _shown(text: str) -> str:
+    """The text with nothing in it that a terminal would obey, and not without end."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text[:MAX_SHOWN])
 
 
 def _digest(row: Mapping[str, Any]) -> str:

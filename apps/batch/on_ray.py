@@ -5,6 +5,7 @@ dead actor again, on another node if need be; its item is given out anew, here. 
 same folders and the same Affetto.
 """
 
+import logging
 import os
 import secrets
 from collections import deque
@@ -141,7 +142,7 @@ def _started(workers: int | None) -> Any:  # noqa: ANN401 - the module, which is
         "_node_ip_address": "127.0.0.1",
     }
     try:
-        ray.init(log_to_driver=False, **(settings if own else {}))
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, **(settings if own else {}))
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ResourceError(f"Ray does not start: {error}") from error
     return ray

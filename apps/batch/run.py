@@ -27,6 +27,7 @@ ENGINES = {
     "ray": "affetto.apps.batch.on_ray:do_on_ray",
     "slurm": "affetto.apps.batch.on_slurm:do_on_slurm",
 }
+NEWS_S = 1.0  # between two counts that are told
 READING = 0.02  # share of the progress that goes to reading the manifest
 
 
@@ -151,7 +152,7 @@ class _Tally:
         self._progress = progress
         self._started = time.monotonic()
         self._under_way: dict[str, float] = {}
-        self._words = self._described()
+        self._told, self._words = self._started, self._described()
 
     def add(self, outcome: Outcome) -> None:
         """Count one."""
@@ -161,7 +162,9 @@ class _Tally:
             self.done_s += outcome.wall_s
         else:
             self.failed.append(outcome)
-        self._words = self._described()
+        now = time.monotonic()
+        if now - self._told >= NEWS_S or self.before + self._ended == self.total:
+            self._told, self._words = now, self._described()
 
     def doing(self, item_id: str, _what: str, share: float) -> None:
         """Note what is under way."""
