@@ -2,12 +2,13 @@
 
 import importlib.util
 import os
+import signal
 import sys
 from typing import Annotated
 
 import typer
 
-from affetto.errors import UsageError
+from affetto.errors import EXIT_CANCELLED, UsageError
 
 
 def studio(
@@ -45,6 +46,7 @@ def studio(
     from affetto.apps.studio.page import build_page
     from affetto.apps.studio.server import serve
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CANCELLED))
     desk = Desk(settings)
     try:
         desk.warm_up()
