@@ -4,6 +4,7 @@ Progress goes to stderr, results to stdout (`--json` for machines). Exit codes: 
 input, 4 out of resources, 130 cancelled.
 """
 
+import logging
 import os
 import sys
 from typing import Annotated
@@ -19,6 +20,7 @@ from affetto.apps.commands.soundtrack import soundtrack
 from affetto.apps.commands.studio import studio
 from affetto.apps.commands.talk import talk
 from affetto.apps.commands.train import train
+from affetto.apps.commands.verify import verify
 from affetto.errors import EXIT_CANCELLED, EXIT_RESOURCES, EngineError
 
 app = typer.Typer(
@@ -63,6 +65,8 @@ def _keep_offline() -> None:
         ("GRADIO_ANALYTICS_ENABLED", "False"),
     ):
         os.environ.setdefault(name, value)
+    # A home that cannot be written is no news: matplotlib then works in a temporary folder.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 def _version(wanted: bool) -> None:
@@ -84,6 +88,7 @@ app.command()(soundtrack)
 app.command()(talk)
 app.command()(recognize)
 app.command()(score)
+app.command()(verify)
 app.command()(studio)
 app.command()(batch)
 app.command()(train)
