@@ -16,7 +16,7 @@ from affetto.apps.studio.settings import Settings, make_folder, parse_auth
 from affetto.apps.studio.words import bad, facts, notes, step
 from affetto.errors import BadInput, Cancelled, EngineError, RequestError, UsageError
 
-OFFERED = {"/talk", "/soundtrack", "/recognize", "/score"}
+OFFERED = {"/talk", "/soundtrack", "/recognize", "/score", "/verify"}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from affetto.apps.studio.settings import Settings
 from affetto.apps.worker import Worker
 from affetto.errors import EngineError
 
-PERFORMER = "affetto.apps.verbs:perform"
+PERFORMER = "affetto.apps.studio.performer:perform"
 KEPT = ".unfinished"  # what `affetto talk` adds to the name of a result under way
 RESULT = "result"
 KEEP_S = 3600.0  # a job's files are thrown away after this long
@@ -129,7 +129,7 @@ class Desk:
         """Do a job; leaving the generator stops it.
 
         Args:
-            verb: "talk", "soundtrack", "recognize" or "score".
+            verb: "talk", "soundtrack", "recognize", "score" or "verify".
             options: fields of the verb's Job; a value that is `RESULT` or begins with `RESULT/` is
                 put into the job's own folder.
             session: whose job it is.

@@ -8,6 +8,7 @@ from affetto.apps.studio.tab_recognize import build_recognize
 from affetto.apps.studio.tab_score import build_score
 from affetto.apps.studio.tab_soundtrack import build_soundtrack
 from affetto.apps.studio.tab_talk import build_talk
+from affetto.apps.studio.tab_verify import build_verify
 from affetto.errors import UsageError
 
 TABS = {
@@ -15,6 +16,7 @@ TABS = {
     "Soundtrack": build_soundtrack,
     "Recognize": build_recognize,
     "Score": build_score,
+    "Verify": build_verify,
 }
 TITLE = "Affetto studio"
 LEAD = "Hear, see and read emotion, and give it back. Nothing you hand in leaves this machine."
