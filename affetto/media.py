@@ -75,7 +75,7 @@ def open_media(path: Path, *, limits: MediaLimits) -> Iterator[InputContainer]:
     only = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
     with (
         media_errors(path),
-        os.fdopen(_regular_file(path), "rb") as handle,
+        os.fdopen(regular_file(path), "rb") as handle,
         av.open(
             handle, "r", options=options, container_options=only, buffer_size=BUFFER_BYTES
         ) as media,
@@ -192,7 +192,12 @@ def _scan(
     return last
 
 
-def _regular_file(path: Path) -> int:
+def regular_file(path: Path) -> int:
+    """A descriptor, open for reading, of a file that is neither folder, pipe nor empty.
+
+    Raises:
+        MediaError: it is, or cannot be opened.
+    """
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for ever.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

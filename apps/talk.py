@@ -25,6 +25,7 @@ from affetto.apps.talk_measures import Measured, measure
 from affetto.apps.talk_report import report_data, write_report
 from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_track
 from affetto.clip import Clip
+from affetto.credentials import load_credentials, provenance_notices
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.errors import BadInput, MediaError, ResourceError
 from affetto.files import nearest_existing
@@ -46,6 +47,7 @@ from affetto.provenance import Recipe, WeightsRecord, file_record, versions, wri
 from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.score_portrait.articulation import Spoken
 from affetto.request import EmotionRequest, parse_request
+from affetto.signature import Statement, sign
 from affetto.weights import SHIPPED, Weights
 
 KEPT = ".unfinished"  # added to the result's name while the job is under way
@@ -74,6 +76,7 @@ def run(job: Job, *, progress: Report = silent, models: Models | None = None) ->
             raise MediaError(f"{wrong}: {path}")
     _check_motion_out(job.motion_out)
     speech = open_speech(job.speech)
+    credentials = load_credentials() if job.provenance else None
     models = models or load_models(job.weights)
     kept_in = job.out.with_name(job.out.name + KEPT)
     with unfinished_work(kept_in, _fingerprint(job, request, models)) as kept:
@@ -90,13 +93,16 @@ def run(job: Job, *, progress: Report = silent, models: Models | None = None) ->
         made.motion.save(folder / "motion.csv")
         made.wanted.save(folder / "emotion.json")
         seen.emotion.save(folder / "seen_emotion.json")
-        told = notices(job, request, made, models)
+        told = (*notices(job, request, made, models), *provenance_notices(credentials))
         result = _result(job, made, seen, kept.found, folder, started, told)
         write_report(
             folder / "report.html",
             report_data(job, result, made=made, seen=seen, weights=models.weights),
         )
         _write_recipe(job, request, models, result, seen, folder / "recipe.json")
+        if credentials:
+            statement = Statement("talk", job.seed, seen.content_sha256, "trainedAlgorithmicMedia")
+            sign(folder / "talk.mp4", statement, credentials=credentials)
         if job.motion_out:
             made.motion.save(job.motion_out)
         kept.deliver(job.out)

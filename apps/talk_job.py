@@ -61,6 +61,7 @@ class Job:
     motion_in: Path | None = None
     motion_out: Path | None = None
     weights: str = "default"
+    provenance: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what no portrait can be made of; the command line's own limits come first."""
@@ -112,6 +113,7 @@ class Job:
             if value != getattr(plain, name):
                 shown = f"{value:g}" if isinstance(value, float) else str(value or WHOLE)
                 words += [f"--{name.replace('_', '-')}", shown]
+        words += [] if self.provenance else ["--no-provenance"]
         return shlex.join(words)
 
 

@@ -196,8 +196,10 @@ def test_interrupted_in_any_window_it_goes_on_to_the_same_film(
         result = run(job(place, tmp_path / f"out{number}", **LONG))
         assert result.continued == number
         assert content(tmp_path / f"out{number}") == content(made)
-        for name in ("talk.mp4", "motion.csv", "emotion.json"):
-            assert (tmp_path / f"out{number}" / name).read_bytes() == (made / name).read_bytes()
+        again = tmp_path / f"out{number}"
+        assert talking.unsigned(again / "talk.mp4") == talking.unsigned(made / "talk.mp4")
+        for name in ("motion.csv", "emotion.json"):
+            assert (again / name).read_bytes() == (made / name).read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {f"out{k}" for k in range(3)}
 
 
@@ -227,10 +229,10 @@ def test_killed_in_any_window_it_goes_on_to_the_same_film(made, place, tmp_path)
     assert recipe["scores"]["continued"] == 3
 
 
-def test_same_seed_same_bytes_other_seed_other_film(place, tmp_path):
+def test_same_seed_same_bytes_other_seed_other_film(place, tmp_path, talking):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         run(job(place, tmp_path / name, seed=seed))
-    one, same, other = ((tmp_path / name / "talk.mp4").read_bytes() for name in "abc")
+    one, same, other = (talking.unsigned(tmp_path / name / "talk.mp4") for name in "abc")
     assert one == same
     assert content(tmp_path / "a") == content(tmp_path / "b") != content(tmp_path / "c")
     assert one != other

@@ -10,3 +10,10 @@ REQUESTS = (
 )
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Provenance = Annotated[
+    bool,
+    typer.Option(
+        "--provenance/--no-provenance",
+        help="Sign the result and mark it as generated (see affetto verify).",
+    ),
+]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from affetto.apps.commands.options import REQUESTS, Json, Quiet
+from affetto.apps.commands.options import REQUESTS, Json, Provenance, Quiet
 
 
 def talk(
@@ -67,6 +67,7 @@ def talk(
         str,
         typer.Option(help="default, clean (licence-clean data), a folder, or hub:owner/name."),
     ] = "default",
+    provenance: Provenance = True,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -96,6 +97,7 @@ def talk(
         motion_in=motion_in,
         motion_out=motion_out,
         weights=weights,
+        provenance=provenance,
     )
     with bar(quiet=quiet) as report:
         result = run(wanted, progress=report)
