@@ -6,7 +6,7 @@ neighbouring emissions where the sound's spectrum changes most.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VISEMES", "SpokenPhone", "SpokenPhones", "align_text", "hear_phones", "phone_posteriors",
-    "visemes_of",
+    "phone_stretches", "visemes_of",
 ]  # fmt: skip
 
 RATE_HZ = 16000
@@ -39,6 +39,7 @@ STRETCH_S = 8.0  # it is cut anyway after so long
 AROUND_S = 0.15  # of sound beside a stretch that the aligner hears
 FEWEST = 4  # sounds that the aligner gets at once, at least
 FURTHEST_S = 0.35  # that the aligner may move a sound
+LATER_S = 2 * FURTHEST_S  # by which the order of sounds of two stretches may be wrong
 MOST_UNLIKE = 0.65  # share of a text's sounds that may be heard otherwise; a wrong text has .8
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 Sound = NDArray[np.float32]
@@ -70,12 +71,17 @@ def hear_phones(wav: Sound) -> SpokenPhones:
     Args:
         wav: (S,) at 16 kHz.
     """
-    heard = emissions(phone_posteriors(wav))
-    placed: list[SpokenPhone] = []
+    return tuple(phone for part in phone_stretches(wav) for phone in part)
+
+
+def phone_stretches(wav: Sound) -> Iterator[SpokenPhones]:
+    """The same stretch by stretch, each as soon as it is heard; none is empty.
+
+    A sound of a later stretch begins at most `LATER_S` before an earlier one's last sound.
+    """
     aligner = Aligner()
-    for part in _stretches(heard):
-        placed += _placed(wav, part, aligner)
-    return tuple(placed)
+    for part in _stretches(_emitted(posterior_windows(wav))):
+        yield tuple(_placed(wav, part, aligner))
 
 
 def align_text(wav: Sound, text: str) -> SpokenPhones:
@@ -158,27 +164,40 @@ def _model() -> "hama.ASRModel":
 
 def emissions(posteriors: Posteriors) -> list[SpokenPhone]:
     """Sounds from where CTC emits them to where it emits the next."""
+    return list(_emitted([posteriors]))
+
+
+def _emitted(windows: Iterable[Posteriors]) -> Iterator[SpokenPhone]:
+    """The same of posteriors that come window by window; a sound is told when the next begins."""
     symbols = phone_symbols()
     blank = symbols.index("<blank>")
-    scores = posteriors.copy()
-    scores[:, blank] *= BLANK_SHARE
-    scores[:, [place for place, symbol in enumerate(symbols) if is_closed(symbol)]] *= LIPS_SHARE
-    best = scores.argmax(axis=1)
-    at = np.flatnonzero(np.diff(best, prepend=-1))
-    at = at[best[at] != blank]
-    ends = [*at[1:], len(best)][: len(at)]  # none where nothing is heard
-    heard = []
-    for first, end in zip(at, ends, strict=True):
-        symbol = symbols[best[first]]
-        if not symbol.startswith("<") and is_sound(symbol):
-            start = max(0.0, first / FRAME_HZ - EARLIER_S)
-            end_s = min(end / FRAME_HZ - EARLIER_S, start + LONGEST_S)
-            sure = float(posteriors[first, best[first]])
-            heard.append(SpokenPhone(symbol, start, max(end_s, start + SHORTEST_S), sure))
-    return heard
+    closed = [place for place, symbol in enumerate(symbols) if is_closed(symbol)]
+    done, before = 0, -1
+    waiting: tuple[int, str, float] | None = None  # frame, symbol, how sure
+    for posteriors in windows:
+        scores = posteriors.copy()
+        scores[:, blank] *= BLANK_SHARE
+        scores[:, closed] *= LIPS_SHARE
+        best = scores.argmax(axis=1)
+        at = np.flatnonzero(np.diff(best, prepend=before))
+        for place in at[best[at] != blank]:
+            if waiting:
+                yield from _sound(*waiting, end=done + place)
+            waiting = (done + place, symbols[best[place]], float(posteriors[place, best[place]]))
+        done, before = done + len(best), best[-1]
+    if waiting:
+        yield from _sound(*waiting, end=done)
 
 
-def _stretches(heard: list[SpokenPhone]) -> Iterator[list[SpokenPhone]]:
+def _sound(first: int, symbol: str, sure: float, *, end: int) -> Iterator[SpokenPhone]:
+    """An emission with its times, if it is a sound."""
+    if not symbol.startswith("<") and is_sound(symbol):
+        start = max(0.0, first / FRAME_HZ - EARLIER_S)
+        end_s = min(end / FRAME_HZ - EARLIER_S, start + LONGEST_S)
+        yield SpokenPhone(symbol, start, max(end_s, start + SHORTEST_S), sure)
+
+
+def _stretches(heard: Iterable[SpokenPhone]) -> Iterator[list[SpokenPhone]]:
     """Cut at pauses, and at the longest gap where there is none for long."""
     part: list[SpokenPhone] = []
     for phone in heard:

@@ -3,6 +3,8 @@
 Pitch by SwiftF0 (Nieradzik 2025, MIT), read at its own 62.5 Hz and brought to the steps' middles.
 """
 
+import os
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,8 +26,10 @@ USUAL_HZ = 160.0  # where no voice is heard
 WIDEST_SEMITONES = 18.0
 # Whole hops of the detector (256 samples), so that its frames fall where one look has them.
 WINDOW_S, MARGIN_S = 8.0, 1.024
+MEDIAN_S = 96.0  # of a speech's beginning, in which a voice shows its usual pitch
 Sound = NDArray[np.float32]
 Course = NDArray[np.float32]
+Detected = tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]
 
 
 def prosody(wav: Sound) -> Course:
@@ -39,10 +43,17 @@ def prosody(wav: Sound) -> Course:
         speech's loud level (its 95th percentile), from -3 to 0.5; F0 in semitones over the voice's
         median, held through what is not voiced; 1 where voiced, else 0.
     """
-    energy = log_energy(wav)
-    semitones, voiced = pitch(wav, len(energy))
-    voiced = voiced & (energy > FLOOR + 1.0)
-    return np.stack([energy, semitones, voiced.astype(np.float32)], axis=1)
+    return np.concatenate(list(prosody_pieces(wav)))
+
+
+def prosody_pieces(wav: Sound) -> Iterator[Course]:
+    """The same (t, 3) piece by piece, each as soon as the pitch on either side of it is heard."""
+    energy, done = log_energy(wav), 0
+    for semitones, voiced in pitch_pieces(wav, len(energy)):
+        loud = energy[done : done + len(voiced)]
+        voiced = voiced & (loud > FLOOR + 1.0)
+        yield np.stack([loud, semitones, voiced.astype(np.float32)], axis=1)
+        done += len(voiced)
 
 
 def loud_level(wav: Sound) -> float:
@@ -60,19 +71,40 @@ def log_energy(wav: Sound) -> Course:
 
 def pitch(wav: Sound, num_steps: int) -> tuple[Course, NDArray[np.bool_]]:
     """(T,) semitones over the median, held between voiced steps, and where it is voiced."""
-    times, pitch_hz, sure = _detected(wav)
+    semitones, voiced = zip(*pitch_pieces(wav, num_steps), strict=True)
+    return np.concatenate(semitones), np.concatenate(voiced)
+
+
+def pitch_pieces(wav: Sound, num_steps: int) -> Iterator[tuple[Course, NDArray[np.bool_]]]:
+    """The same piece by piece; of a long speech the median is that of the first `MEDIAN_S`."""
     middles = (np.arange(num_steps) + 0.5) * FRAME / RATE_HZ
-    if not sure.any():
-        return np.zeros(num_steps, np.float32), np.zeros(num_steps, dtype=np.bool_)
-    logs = 12.0 * np.log2(pitch_hz[sure] / USUAL_HZ)
-    semitones = np.interp(middles, times[sure], logs - np.median(logs))
-    voiced = np.interp(middles, times, sure.astype(np.float64)) >= VOICED
-    return np.clip(semitones, -WIDEST_SEMITONES, WIDEST_SEMITONES).astype(np.float32), voiced
+    times, logs, sure = np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_)
+    usual: float | None = None
+    done = 0
+    for end_s, (at, pitch_hz, clear) in _detected(wav):
+        times, sure = np.concatenate([times, at]), np.concatenate([sure, clear])
+        logs = np.concatenate([logs, 12.0 * np.log2(pitch_hz[clear] / USUAL_HZ)])
+        last = end_s >= len(wav) / RATE_HZ
+        if not last and (end_s < MEDIAN_S or not len(logs)):
+            continue
+        if not len(logs):
+            yield np.zeros(num_steps, np.float32), np.zeros(num_steps, dtype=np.bool_)
+            return
+        usual = float(np.median(logs)) if usual is None else usual
+        known = num_steps if last else int(np.searchsorted(middles, times[sure][-1]))
+        if known > done or last:
+            here = middles[done:known]
+            semitones = np.interp(here, times[sure], logs - usual)
+            voiced = np.interp(here, times, sure.astype(np.float64)) >= VOICED
+            yield np.clip(semitones, -WIDEST_SEMITONES, WIDEST_SEMITONES).astype("f4"), voiced
+            done = known
 
 
-def _detected(wav: Sound) -> tuple[Course, Course, NDArray[np.bool_]]:
-    """(N,) seconds, F0 in Hz and whether it is sure, read window by window in constant memory."""
-    parts = []
+def _detected(wav: Sound) -> Iterator[tuple[float, Detected]]:
+    """(n,) seconds, F0 in Hz and whether it is sure, window by window in constant memory.
+
+    Before them the second until which the speech is then heard.
+    """
     step, margin = round(WINDOW_S * RATE_HZ), round(MARGIN_S * RATE_HZ)
     for first in range(0, len(wav), step):
         start = max(0, first - margin)
@@ -80,9 +112,8 @@ def _detected(wav: Sound) -> tuple[Course, Course, NDArray[np.bool_]]:
         found = _detector().detect(piece, RATE_HZ, fmin=LOWEST_HZ, fmax=HIGHEST_HZ)
         times = found.timestamps + start / RATE_HZ
         ours = (times >= first / RATE_HZ) & (times < (first + step) / RATE_HZ)
-        parts.append((times[ours], found.pitch_hz[ours], found.confidence[ours] >= VOICED))
-    times, pitch_hz, sure = zip(*parts, strict=True)
-    return np.concatenate(times), np.concatenate(pitch_hz), np.concatenate(sure)
+        sure = found.confidence[ours] >= VOICED
+        yield (first + step) / RATE_HZ, (times[ours], found.pitch_hz[ours], sure)
 
 
 def _amplitude(wav: Sound) -> NDArray[np.float64]:
@@ -100,6 +131,8 @@ def _amplitude(wav: Sound) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _detector() -> "swift_f0.SwiftF0":
+    # Its runtime would keep a device id in the user's cache and report to its maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1, spin=False)

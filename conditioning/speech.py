@@ -67,9 +67,14 @@ def check_speech(wav: Sound) -> None:
 def with_presence(wav: Sound, presence: NDArray[np.float32]) -> NDArray[np.float32]:
     """(T, 4) prosody with the presence of a voice, which is 0 in pauses."""
     course = prosody(wav)
-    sounds = 1.0 / (1.0 + np.exp(-(course[:, 0] - QUIET) / QUIET_WIDTH))
-    there = presence * sounds * (loud_level(wav) > SILENT)
+    there = presence * sounding(course[:, 0]) * (loud_level(wav) > SILENT)
     return np.concatenate([course, there[:, None]], axis=1).astype(np.float32)
+
+
+def sounding(energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(T,) in [0, 1]: 0 in a pause, from the log10 of amplitude over the loud level."""
+    share: NDArray[np.float32] = 1.0 / (1.0 + np.exp(-(energy - QUIET) / QUIET_WIDTH))
+    return share
 
 
 def state_windows(

@@ -16,7 +16,7 @@ from affetto.conditioning.speech import shared_recognizer
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.bank import embed
 from affetto.emotion_bank.codes import EmotionBank, load_bank
-from affetto.gen.portrait.hearing import Heard
+from affetto.gen.portrait.hearing import Heard, Hearing
 from affetto.gen.portrait.motion.expressions import felt
 from affetto.gen.portrait.motion.finish import finish
 from affetto.gen.portrait.motion.guidance import Guidance
@@ -33,6 +33,7 @@ Gaze = Literal["camera", "natural"]
 Row = NDArray[np.float32]
 
 WINDOW = 64  # motion frames in a window on disk
+AHEAD_S = 0.7  # of the speech after a window that its lips and pauses look at
 LIVELY = 1.6  # how much further a lively head moves
 # --weights -> the motion denoiser
 WEIGHT_NAMES = {"default": "motion", "clean": "motion_clean"}
@@ -137,7 +138,7 @@ def expressed(track: EmotionTrack, *, strength: float) -> EmotionTrack:
 
 
 def talk(
-    heard: Heard,
+    heard: Heard | Hearing,
     track: EmotionTrack,
     *,
     models: Models,
@@ -150,7 +151,7 @@ def talk(
     over it when it is given out, from its place in the speech and the seed alone.
 
     Args:
-        heard: the speech.
+        heard: the speech; one that is still being heard is heard on as far as windows need.
         track: the emotion to show, at any times.
         models: from `load_models`.
         options: see there.
@@ -169,7 +170,8 @@ def talk(
             if kept:
                 kept.keep_motion(number, window)
         made = window
-        yield finished(window, heard, track, options, first_frame=number * WINDOW)
+        known = heard.until((number + 1) * WINDOW / FPS + AHEAD_S)
+        yield finished(window, known, track, options, first_frame=number * WINDOW)
 
 
 def finished(
@@ -232,7 +234,7 @@ def _timed(windows: Iterable[Motion]) -> Iterator[tuple[float, Row]]:
 
 
 def _made(
-    heard: Heard,
+    heard: Heard | Hearing,
     track: EmotionTrack,
     options: TalkOptions,
     models: Models,
@@ -242,7 +244,7 @@ def _made(
 ) -> Iterator[Motion]:
     """Windows from number `start` on; `prefix` is the one before it."""
     return generate(
-        heard.conditions,
+        heard.near,
         track,
         net=models.denoiser,
         bank=models.bank,

@@ -28,18 +28,26 @@ def with_visemes(conditions: Conditions, phones: Sequence[SpokenPhone]) -> Condi
     return {**conditions, "visemes": viseme_track(phones, steps)}
 
 
-def viseme_track(phones: Sequence[SpokenPhone], steps: int) -> ConditionTrack:
-    """(1, T, V) shares of the visemes in `VISEME_NAMES`, rows sum to 1; pauses are silence."""
-    shares = np.zeros((steps, len(VISEME_NAMES)), dtype=np.float32)
+def viseme_track(phones: Sequence[SpokenPhone], steps: int, *, first: int = 0) -> ConditionTrack:
+    """(1, T, V) shares of the visemes in `VISEME_NAMES`, rows sum to 1; pauses are silence.
+
+    Args:
+        phones: in order, at least those near the steps.
+        steps: until which.
+        first: from which; T = steps - first.
+    """
+    shares = np.zeros((steps - first, len(VISEME_NAMES)), dtype=np.float32)
     timed = timed_visemes(phones)
     for viseme, start, end in zip(timed.viseme, timed.start, timed.end, strict=True):
-        first = int(np.clip(np.floor(start * STEP_HZ), 0, steps))
-        last = int(np.clip(np.ceil(end * STEP_HZ), 0, steps))
-        edges = np.arange(first, last + 1) / STEP_HZ
+        low = int(np.clip(np.floor(start * STEP_HZ), first, steps))
+        high = int(np.clip(np.ceil(end * STEP_HZ), first, steps))
+        edges = np.arange(low, high + 1) / STEP_HZ
         inside = np.minimum(edges[1:], end) - np.maximum(edges[:-1], start)
-        shares[first:last, viseme] += (np.maximum(inside, 0.0) * STEP_HZ).astype(np.float32)
+        shares[low - first : high - first, viseme] += (np.maximum(inside, 0.0) * STEP_HZ).astype(
+            np.float32
+        )
     total = shares.sum(axis=1, keepdims=True)
     shares /= np.maximum(total, 1.0)
     shares[:, VISEME_NAMES.index("silence")] += np.maximum(1.0 - total[:, 0], 0.0)
-    there = torch.ones(1, steps, dtype=torch.bool)
+    there = torch.ones(1, len(shares), dtype=torch.bool)
     return ConditionTrack(torch.from_numpy(shares)[None], there, STEP_HZ)

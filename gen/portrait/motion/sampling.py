@@ -7,7 +7,7 @@ first window has no prefix and hears nothing from before its start, as half of t
 windows. Letters: F frames, C = 62 channels, S width of the sound.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from affetto.condition import Conditions
+from affetto.condition import Conditions, ConditionTrack
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.codes import Condition, EmotionBank
 from affetto.gen.portrait.motion.flow import NUM_STEPS, EulerSteps, smooth_noise, velocity
@@ -34,6 +34,7 @@ from affetto.motion import CHANNELS, FPS, Motion
 from affetto.motion_file import rounded
 
 Rows = NDArray[np.float32]
+Near = Callable[[int, int], Conditions]  # from one step to before another
 
 # What is slow in a face is smoothed, by 60 ms; lips and jaw never are. The filter needs nothing
 # but its own last two frames, so that windows join as if there were no seam.
@@ -46,7 +47,7 @@ EASE_FRAMES = 8.0  # in which a window's own course takes over from the course b
 
 
 def generate(
-    conditions: Conditions,
+    conditions: Conditions | Near,
     track: EmotionTrack,
     *,
     net: MotionDenoiser,
@@ -61,7 +62,8 @@ def generate(
     """Make the motion of a speech.
 
     Args:
-        conditions: of one speech (B = 1) at 50 Hz; those that the network hears.
+        conditions: of one speech (B = 1) at 50 Hz; those that the network hears; or what gives
+            those of steps from one to another when asked.
         track: the emotion to show; held before its first and after its last step.
         net: see `load_denoiser`.
         bank: see `affetto.emotion_bank.codes.load_bank`.
@@ -80,15 +82,18 @@ def generate(
     """
     if start and (prefix is None or len(prefix.values) < PREFIX):
         raise ValueError(f"window {start} needs window {start - 1} as its prefix")
-    sound, heard = _joined(conditions, net.config)
     before = prefix.values[-PREFIX:] if start and prefix is not None else None
     for number in range(start, -(-num_frames // WINDOW)):
         first = number * WINDOW
+        left_out = max(0, first - PREFIX - MARGIN)  # frames of the speech that are not looked at
+        sound, heard = _joined(
+            _cut(conditions, TICKS * left_out, TICKS * (first + WINDOW + MARGIN)), net.config
+        )
         window = window_at(
             sound,
             heard,
             felt(track, first=first, net=net, bank=bank),
-            first=first,
+            first=first - left_out,
             num_frames=min(WINDOW, num_frames - first),
             has_prefix=before is not None,
         )
@@ -210,6 +215,15 @@ def window_noise(seed: int, number: int) -> Tensor:
     white = rng.standard_normal((WINDOW, len(CHANNELS)), dtype=np.float32)
     white[:, HEAD] *= HEAD_NOISE
     return torch.from_numpy(white)
+
+
+def _cut(conditions: Conditions | Near, first: int, last: int) -> Conditions:
+    if callable(conditions):
+        return conditions(first, last)
+    return {
+        name: ConditionTrack(one.values[:, first:last], one.mask[:, first:last], one.rate_hz)
+        for name, one in conditions.items()
+    }
 
 
 def _joined(conditions: Conditions, config: DenoiserConfig) -> tuple[Tensor, Tensor]:
