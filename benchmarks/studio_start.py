@@ -80,7 +80,7 @@ def one_round() -> tuple[float, float, float, float]:
         usable = time.perf_counter()
         page.locator("video:visible").first.wait_for(timeout=1000 * PATIENCE_S)
         first = time.perf_counter()
-        page.locator(".s-good:visible").wait_for(timeout=1000 * PATIENCE_S)
+        page.locator(".s-done:visible").wait_for(timeout=1000 * PATIENCE_S)
         done = time.perf_counter()
         browser.close()
     found = (usable - started, first - started, done - started, done - usable)

@@ -39,7 +39,7 @@ class Shown:
         film, sound: which of them to play.
         film_label: what stands over the film.
         command: the command line that does the same, where the result does not say it.
-        warns: the sentence is bad news.
+        tone: of the sentence.
     """
 
     sentence: str
@@ -51,7 +51,7 @@ class Shown:
     sound: str | None = None
     film_label: str = LATE
     command: str | None = None
-    warns: bool = False
+    tone: words.Tone = "good"
 
 
 ShownBy = Callable[[Done], Shown]
@@ -130,7 +130,7 @@ class ResultPanel:
         film, sound = played(shown.film), played(shown.sound)
         pack = packed(done.folder, shown.files, verb) if shown.files else None
         return {
-            **self.refused((words.bad if shown.warns else words.good)(shown.sentence)),
+            **self.refused(words.done(shown.sentence, tone=shown.tone)),
             self.film: gr.update(
                 value=film, visible=bool(film), label=shown.film_label, autoplay=False, loop=False
             ),

@@ -21,6 +21,7 @@ NAMES = {
     "valence_ccc": "valence follows",
     "arousal_ccc": "arousal follows",
 }
+NEUTRAL, OTHER = "constant neutral", "best of other emotions"
 FILES = ("scores.md", "scores.json", "request.png", "reference.png")
 HINT = "The scores appear here, each beside what chance and other emotions would score."
 
@@ -75,8 +76,7 @@ def shown(done: Done) -> Shown:
     if not answer["losses_on_record"]:
         notices.append("No recipe.json beside it: whether the judge helped to make it is not known")
     return Shown(
-        sentence=f"Scored: {len(answer['comparisons'])} comparison"
-        + "s" * (len(answer["comparisons"]) > 1),
+        sentence=_sentence(answer["comparisons"]),
         html=html,
         facts=facts,
         notices=notices,
@@ -94,6 +94,16 @@ def _job(
     request = request_for_job(wanted, None) if wanted.strip() else None
     return {"media": media, "request": request, "reference": reference, "judge": judge,
             "out": RESULT}  # fmt: skip
+
+
+def _sentence(comparisons: list[dict[str, Any]]) -> str:
+    """The first measure that could be taken, beside the other emotion that fits best."""
+    for metric in (one for comparison in comparisons for one in comparison["metrics"]):
+        if metric["score"] is not None:
+            other = metric["controls"].get(OTHER)
+            beside = "" if other is None else f"; the best other emotion: {other:.2f}"
+            return f"{_name(metric)}: {metric['score']:.2f}{beside}"
+    return "Nothing could be measured; the reasons stand below"
 
 
 def _unusable(metrics: list[dict[str, Any]]) -> list[str]:
@@ -118,7 +128,7 @@ def _cells(metric: dict[str, Any]) -> tuple[str, ...]:
         f"{metric['score']:.2f}",
         f"{interval[0]:.2f} to {interval[1]:.2f}" if interval else "too short",
         *(f"{controls[name]:.2f}" if name in controls else "-"
-          for name in ("constant neutral", "best of other emotions")),
+          for name in (NEUTRAL, OTHER)),
         beats,
     )  # fmt: skip
 

@@ -18,6 +18,12 @@ ABOUT = (
     "pixels that outlives copying and re-encoding. Finding nothing does not mean that a recording "
     "is real."
 )
+TONES: dict[str, words.Tone] = {
+    "intact": "good",
+    "changed": "bad",
+    "marked": "plain",
+    "nothing": "plain",
+}
 SIGNS = {True: "yes", False: "NO", None: "-"}
 
 
@@ -57,10 +63,10 @@ def shown(done: Done) -> Shown:
         sentence=answer["headline"],
         html=words.table(("looked for", "speaks for it", "found"), rows),
         facts=facts,
-        notices=[ABOUT],
+        notices=[],
         files=[],
         command=f"affetto verify {answer['file']}",
-        warns=answer["state"] == "changed",
+        tone=TONES[answer["state"]],
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Literal
 
 from affetto.apps.studio.desk import Step
 
+Tone = Literal["good", "plain", "bad"]
 AI_NOTE = (
     "What is made here is AI-generated, and its files say so. Show it only with the consent of the "
     "people in it, and say that it is made."
@@ -43,9 +45,10 @@ def bad(text: str) -> str:
     return f'<div class="s-bad" role="alert">{escape(_sentence(text))}</div>'
 
 
-def good(text: str) -> str:
-    """What came of it, in a sentence."""
-    return f'<div class="s-good" role="status">{escape(_sentence(text))}</div>'
+def done(text: str, *, tone: Tone = "good") -> str:
+    """What came of it, in a sentence; every one has the class `s-done`."""
+    role = "alert" if tone == "bad" else "status"
+    return f'<div class="s-done s-{tone}" role="{role}">{escape(_sentence(text))}</div>'
 
 
 def notes(texts: Sequence[str]) -> str:
