@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from affetto.errors import UsageError
@@ -17,23 +18,46 @@ class Settings:
     Attributes:
         folder: where uploads and results lie while the studio runs; made with mode 0700.
         host, port: the address; loopback unless the user says otherwise.
+        names: further names under which the studio is reached, such as studio.example.org.
         auth: (user, password) that the page asks for.
+        insecure: whether everybody who can reach the address may use it.
         mcp: whether assistants may call the jobs as tools.
         browser: whether to open a browser on the page.
         queue_size: jobs that may wait; further ones are refused.
         job_limit_s: wall time one job may take.
         job_memory_mb: memory one job may take.
+        max_upload_bytes: of one upload.
+        max_request_bytes: of any other request.
+        max_folder_bytes: what all uploads and results together may take before uploads are refused.
     """
 
     folder: Path
     host: str = "127.0.0.1"
     port: int = 7860
+    names: tuple[str, ...] = ()
     auth: tuple[str, str] | None = None
+    insecure: bool = False
     mcp: bool = False
     browser: bool = True
     queue_size: int = 16
     job_limit_s: float = 900.0
     job_memory_mb: int = 6000
+    max_upload_bytes: int = 200_000_000
+    max_request_bytes: int = 2_000_000
+    max_folder_bytes: int = 4_000_000_000
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the address."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def temporary(self) -> Path:
+        """For files that libraries make in passing: the system's own such folder is everybody's."""
+        return self.folder / "temporary"
 
     @property
     def uploads(self) -> Path:
