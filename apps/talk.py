@@ -29,7 +29,7 @@ from affetto.credentials import load_credentials, provenance_notices
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.errors import BadInput, MediaError, ResourceError
 from affetto.files import nearest_existing
-from affetto.gen.portrait.hearing import listen
+from affetto.gen.portrait.hearing import Hearing
 from affetto.gen.portrait.pipeline import (
     Models,
     expressed,
@@ -50,6 +50,7 @@ from affetto.request import EmotionRequest, parse_request
 from affetto.signature import Statement, sign
 from affetto.weights import SHIPPED, Weights
 
+FIRST_S = 4.0  # of a speech that is heard while the photo is looked at
 KEPT = ".unfinished"  # added to the result's name while the job is under way
 
 
@@ -122,7 +123,7 @@ def _make(
     picture = read_picture(job.portrait)
     given = read_motion(job.motion_in) if job.motion_in else None
     clean = models.speech is None
-    listening = begun(lambda: listen(read_wav(speech), text=job.text, clean=clean))
+    listening = begun(lambda: _begin_to_listen(speech, text=job.text, clean=clean))
     portrait = analyse(picture, face_number=job.face, face_net=job.face_net)
     renderer = Renderer(portrait, size=job.size)
     wanted = wanted_track(request, speech, models=models, progress=progress)
@@ -148,7 +149,14 @@ def _make(
     progress("joining film and sound", 0.82)
     write_film(parts, speech, num_frames / job.fps, kept.result / "talk.mp4", metadata=_tags(job))
     motion = Motion(np.concatenate([one.values for one in moved]), moved[0].fps)
-    return Made(portrait, heard, shown, motion, first_s)
+    return Made(portrait, heard.until(heard.duration_s + 1), shown, motion, first_s)
+
+
+def _begin_to_listen(speech: Clip, *, text: str | None, clean: bool) -> Hearing:
+    """A speech of which as much has been heard as the first frames need."""
+    hearing = Hearing(read_wav(speech), text=text, clean=clean)
+    hearing.until(FIRST_S)
+    return hearing
 
 
 def _noted(windows: Iterable[Motion], moved: list[Motion]) -> Iterator[Motion]:

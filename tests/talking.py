@@ -135,7 +135,7 @@ def stand_in(put, *, nets: bool) -> None:
         put(talk, "load_models", lambda source: Models())
     put(talk, "analyse", look)
     put(talk, "Renderer", Painter)
-    put(talk, "listen", hear)
+    put(talk, "Hearing", hear)
     put(pipeline, "_made", move)
 
 

@@ -307,7 +307,7 @@ def test_music_gets_a_notice(place, tmp_path, monkeypatch, talking):
         heard.conditions["prosody"].values[0, :, 3] = 0.05
         return heard
 
-    monkeypatch.setattr("affetto.apps.talk.listen", hear_music)
+    monkeypatch.setattr("affetto.apps.talk.Hearing", hear_music)
     result = run(job(place, tmp_path / "out"))
     assert any("hardly speech" in notice for notice in result.notices)
 
