@@ -10,6 +10,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+from affetto.apps.studio.examples import FOLDER as EXAMPLES
 from affetto.apps.studio.settings import Settings
 from affetto.errors import ResourceError, UsageError
 
@@ -80,8 +81,8 @@ def make_app(page: Component, settings: Settings) -> Any:  # noqa: ANN401 - an A
         server_port=settings.port,
         footer_links=["api"],
         run_history=False,
-        allowed_paths=[],
-        blocked_paths=blocked_paths(settings.uploads),
+        allowed_paths=[str(EXAMPLES)],
+        blocked_paths=blocked_paths(settings.uploads, EXAMPLES),
         show_error=False,
         max_file_size=settings.max_upload_bytes,
         ssr_mode=False,
@@ -93,17 +94,26 @@ def make_app(page: Component, settings: Settings) -> Any:  # noqa: ANN401 - an A
     return Guard(app, settings)
 
 
-def blocked_paths(uploads: Path) -> list[str]:
-    """All that lies beside the way from the root to `uploads`: never served, by no mistake."""
+def blocked_paths(*kept: Path) -> list[str]:
+    """All that lies beside the ways from the root to these folders: never served, by no mistake."""
+    ends = [folder.resolve() for folder in kept]
+    ways = {above for end in ends for above in end.parents}
     blocked = []
-    uploads = uploads.resolve()
-    for above, below in zip(uploads.parents, (uploads, *uploads.parents), strict=False):
+    for above in sorted(ways):
         try:
-            beside = [one for one in above.iterdir() if one != below]
-            blocked += [str(one) for one in beside if not uploads.is_relative_to(one.resolve())]
+            inside = sorted(above.iterdir())
         except OSError:  # not ours to look into: not to be served from either
             continue
+        blocked += [str(one) for one in inside if not _leads_to(one, ends)]
     return blocked
+
+
+def _leads_to(path: Path, ends: list[Path]) -> bool:
+    """Whether one of the ends is here or below, by links too."""
+    try:
+        return any(end.is_relative_to(path.resolve()) for end in ends)
+    except (OSError, RuntimeError):
+        return False
 
 
 def serve(page: Component, settings: Settings) -> None:
