@@ -23,6 +23,7 @@ from affetto.apps.studio.own_paths import clear_folders, without_folders
 from affetto.apps.studio.settings import Settings
 from affetto.apps.worker import Worker
 from affetto.errors import EngineError
+from affetto.files import staged_file
 
 PERFORMER = "affetto.apps.studio.performer:perform"
 KEPT = ".unfinished"  # what `affetto talk` adds to the name of a result under way
@@ -92,6 +93,14 @@ class Desk:
         self._worker = Worker(memory_mb=settings.job_memory_mb, performer=performer)
         self._running: dict[str, threading.Event] = {}  # session -> set to stop its job
         self._stopped: set[str] = set()  # sessions whose last job was stopped by themselves
+
+    def lend(self, example: Path) -> str:
+        """A fresh copy of an example, where the page may hand it out."""
+        place = self.settings.uploads / "examples"
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with staged_file(place / example.name) as staged:
+            shutil.copyfile(example, staged)
+        return str(place / example.name)
 
     def warm_up(self) -> None:
         """Load what a talking portrait needs, aside, so that the first job need not wait for it."""

@@ -32,7 +32,9 @@ def build_recognize(desk: Desk) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
-            media = medium("A film, sound, picture or text (txt, srt, vtt)", str(examples.FILM))
+            media = medium(
+                "A film, sound, picture or text (txt, srt, vtt)", desk.lend(examples.FILM)
+            )
             gr.Markdown("**Examples** (no consent needed: nobody alive is in them)")
             with gr.Row():
                 chosen = [gr.Button(name, size="sm", min_width=90) for name, _ in PRESETS]
@@ -54,7 +56,7 @@ def build_recognize(desk: Desk) -> None:
 
     connect(panel, desk, make, [media, only, consent])
     for button, (_, path) in zip(chosen, PRESETS, strict=True):
-        button.click(lambda path=path: str(path), None, media, **QUIET)
+        button.click(lambda path=path: desk.lend(path), None, media, **QUIET)
     _offer(desk, [media, consent])
 
 

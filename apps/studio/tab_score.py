@@ -32,7 +32,9 @@ def build_score(desk: Desk) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
-            media = medium("What is scored: a film, sound, picture or text", str(examples.SPEECH))
+            media = medium(
+                "What is scored: a film, sound, picture or text", desk.lend(examples.SPEECH)
+            )
             wanted = gr.Textbox(
                 "sad:0.5", label="The emotion that was wanted", max_length=4000,
                 info="happy, sad:0.6+surprised:0.4, va(-0.4,0.7), 0=calm; 2.5=excited:0.9, or in "

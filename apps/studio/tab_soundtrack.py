@@ -32,8 +32,13 @@ def build_soundtrack(desk: Desk) -> None:
 
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
-            film = gr.Video(str(examples.FILM), label="The film", sources=["upload"], height=250,
-                            buttons=[])  # fmt: skip
+            film = gr.Video(
+                desk.lend(examples.FILM),
+                label="The film",
+                sources=["upload"],
+                height=250,
+                buttons=[],
+            )
             gr.Markdown("**Examples** (a drawn film of ours)")
             with gr.Row():
                 chosen = [gr.Button(name, size="sm", min_width=100) for name, _ in PRESETS]
@@ -58,7 +63,7 @@ def build_soundtrack(desk: Desk) -> None:
 
     connect(panel, desk, make, [film, editor.request, editor.clip, *options])
     for button, (_, request) in zip(chosen, PRESETS, strict=True):
-        button.click(lambda request=request: [str(examples.FILM), *preset(request)], None,
+        button.click(lambda request=request: [desk.lend(examples.FILM), *preset(request)], None,
                      [film, *editor.preset_outputs], **QUIET)  # fmt: skip
     _offer(desk, [film, editor.request, editor.clip, options[-1]])
 

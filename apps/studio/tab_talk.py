@@ -39,12 +39,13 @@ def build_talk(desk: Desk) -> None:
         with gr.Column(scale=1, min_width=320):
             with gr.Row():
                 portrait = gr.Image(
-                    str(examples.PORTRAIT), label="Photo or painting of a face", type="filepath",
-                    image_mode=None, sources=["upload", "webcam", "clipboard"], height=250,
+                    desk.lend(examples.PORTRAIT), type="filepath",
+                    label="Photo or painting of a face", image_mode=None,
+                    sources=["upload", "webcam", "clipboard"], height=250,
                     buttons=[], alt_text="The face that will talk", min_width=150,
                 )  # fmt: skip
                 speech = gr.Audio(
-                    str(examples.SPEECH), label="What is said", type="filepath", buttons=[],
+                    desk.lend(examples.SPEECH), label="What is said", type="filepath", buttons=[],
                     sources=["upload", "microphone"], min_width=220,
                 )  # fmt: skip
             as_it_is(portrait)
@@ -74,7 +75,7 @@ def build_talk(desk: Desk) -> None:
     connect(panel, desk, make, [portrait, speech, editor.request, editor.clip, consent, *options])
     for button, (_, request) in zip(chosen, PRESETS, strict=True):
         button.click(
-            lambda request=request: [str(examples.PORTRAIT), str(examples.SPEECH),
+            lambda request=request: [desk.lend(examples.PORTRAIT), desk.lend(examples.SPEECH),
                                      *preset(request)],
             None, [portrait, speech, *editor.preset_outputs], **QUIET,
         )  # fmt: skip

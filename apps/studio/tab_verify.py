@@ -49,7 +49,7 @@ def build_verify(desk: Desk) -> None:
         yield from panel.run(desk, "verify", job, request.session_hash or "", shown)
 
     connect(panel, desk, make, [file])
-    example.click(lambda: str(examples.FILM), None, [file], **QUIET)
+    example.click(lambda: desk.lend(examples.FILM), None, [file], **QUIET)
     _offer(desk, [file])
 
 
