@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from affetto.apps.studio import examples
+from affetto.apps.studio import examples, tab_recognize, tab_verify
 from affetto.apps.studio.consent import agreed
 from affetto.apps.studio.curves import chart, strip
 from affetto.apps.studio.desk import RESULT, Desk, Done, Preview, Step
@@ -203,3 +203,27 @@ def test_programs_call_the_jobs_and_nothing_else(desk, settings, monkeypatch):
             client.predict(**given, emotion="like:/etc/passwd", api_name="/talk")
     finally:
         page.close(verbose=False)
+
+
+@pytest.mark.slow
+def test_what_was_recognized_is_shown(settings, tmp_path):
+    text = tmp_path / "note.txt"
+    text.write_text("I am so happy that you are here, what a wonderful day!")
+    desk = Desk(settings)
+    outputs = {name: f"{RESULT}/{file}" for name, file in tab_recognize.OUTPUTS.items()}
+    asked = {"media": [str(text)], "only": tab_recognize.MODALITIES, **outputs}
+    done = list(desk.run("recognize", asked, session="a"))[-1]
+    shown = tab_recognize.shown(done)
+    assert "happy" in shown.sentence
+    assert shown.command == "affetto recognize note.txt"
+    assert set(shown.files) <= {path.name for path in done.folder.iterdir()}
+    desk.close()
+
+
+def test_what_a_file_tells_is_shown(settings):
+    desk = Desk(settings)
+    done = list(desk.run("verify", {"file": str(examples.FILM)}, session="a"))[-1]
+    shown = tab_verify.shown(done)
+    assert shown.tone == "plain"
+    assert "No signature" in shown.html
+    desk.close()

@@ -173,6 +173,7 @@ class Desk:
                 clear_folders(result, *self._places)
                 told.put(Done(result, without_folders(answer, *self._places), options))
             except EngineError as error:
+                shutil.rmtree(folder, ignore_errors=True)
                 told.put(type(error)(without_folders(str(error), *self._places)))
             except BaseException as error:
                 told.put(EngineError(f"the job ended without an answer ({type(error).__name__})"))
