@@ -137,18 +137,18 @@ class Tab:
         return self.panel.get_by_role("button", name=name, exact=True)
 
     def status(self, kind, *, within_ms=PATIENCE_MS):
-        """The sentence beside the button, once there is one of this kind: good, bad, idle, step."""
+        """The sentence beside the button, once there is one of this kind: done, bad, idle, step."""
         found = self.panel.locator(f".s-{kind}:visible")
         found.wait_for(timeout=within_ms)
         return found.inner_text()
 
-    def hand_in(self, label, path):
-        """Take away what stands under a label, and choose a file instead."""
-        block = self.panel.locator(".block", has=self.page.get_by_text(label)).last
+    def hand_in(self, label, path, *, instead=True):
+        """Choose a file under a label, instead of the one that stands there."""
+        block = self.panel.locator(".block", has=self.page.get_by_text(label, exact=True)).last
         clear = block.get_by_role("button", name="Clear").or_(
             block.get_by_role("button", name="Remove Image")
         )
-        if clear.count():
+        if instead:
             clear.first.click()
         block.locator("input[type=file]").set_input_files(path)
 
