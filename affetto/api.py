@@ -49,6 +49,8 @@ class TalkWishes(TypedDict, total=False):
     motion_in: File | None
     motion_out: File | None
     weights: str
+    label: bool
+    provenance: bool
 
 
 class SoundtrackWishes(TypedDict, total=False):
@@ -68,6 +70,7 @@ class SoundtrackWishes(TypedDict, total=False):
     weights: str
     clip_model: str | None
     threads: int | None
+    provenance: bool
 
 
 class RecognizeWishes(TypedDict, total=False):

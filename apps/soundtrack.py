@@ -21,6 +21,7 @@ from affetto.apps.soundtrack_job import Job, Result
 from affetto.apps.soundtrack_report import report_data
 from affetto.clip import Clip
 from affetto.conditioning.video import VideoConditions, read_video_conditions
+from affetto.credentials import Credentials, load_credentials, provenance_notices
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_bank.commitment import commit
@@ -46,6 +47,7 @@ from affetto.provenance import (
 )
 from affetto.recognizers.scene.recognizer import recognize_scene
 from affetto.request import EmotionRequest, parse_request
+from affetto.signature import Source, Statement, sign
 from affetto.soundtrack import Soundtrack
 from affetto.weights import SHIPPED, Weights
 
@@ -78,6 +80,7 @@ def run(job: Job, *, progress: Report = silent, models: MusicModels | None = Non
         clip = Clip.open(job.video)
         options = _options(job)
         synth = choose_synth(job.soundfont)
+        credentials = load_credentials() if job.provenance else None
         request = parse_request(job.emotion)
         resolved = resolve(
             request,
@@ -118,8 +121,15 @@ def run(job: Job, *, progress: Report = silent, models: MusicModels | None = Non
         _write_notes(music, folder)
         write_keyframes(folder / "emotion.csv", wanted)
         measured.save(folder / "measured_emotion.json")
-        result = _result(job, music, seen, wanted, mixed, models, folder, started)
-        _write_recipe(job, request, music, models, result, folder)
+        content = content_hash(soundtrack=music, audio={"mix": wav_blocks(folder / "mix.wav")})
+        if credentials:
+            _sign(job, clip, content, folder, credentials)
+        told = (
+            *_notices(job, wanted, models, mixed, folder),
+            *provenance_notices(credentials),
+        )
+        result = _result(job, music, seen, mixed, folder, started, told)
+        _write_recipe(job, request, content, models, result, folder)
         page = report_data(
             job,
             result,
@@ -194,11 +204,10 @@ def _result(
     job: Job,
     music: Soundtrack,
     seen: VideoConditions,
-    wanted: EmotionTrack,
     mixed: MixReport,
-    models: MusicModels,
     folder: Path,
     started: tuple[float, float],
+    notices: tuple[str, ...],
 ) -> Result:
     hit = alignment(music.bars, seen.cuts)
     with soundfile.SoundFile(folder / "mix.wav") as mix:
@@ -222,7 +231,7 @@ def _result(
         cpu_s=time.process_time() - started[1],
         peak_rss_mb=peak_rss_mb(),
         command=job.command(),
-        notices=_notices(job, wanted, models, mixed, folder),
+        notices=notices,
     )
 
 
@@ -264,6 +273,20 @@ def _listed(folder: Path) -> tuple[str, ...]:
     )
 
 
+def _sign(
+    job: Job, clip: Clip, content_sha256: str, folder: Path, credentials: Credentials
+) -> None:
+    """Sign film, mix and stems: the picture is the user's own, the music is generated."""
+    mixed = clip.has_audio and job.original_sound
+    for path in (folder / "film.mp4", folder / "mix.wav", *sorted(folder.glob("stems/*.wav"))):
+        composite = path.name == "film.mp4" or (path.name == "mix.wav" and mixed)
+        source: Source = (
+            "compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia"
+        )
+        statement = Statement("soundtrack", job.seed, content_sha256, source)
+        sign(path, statement, credentials=credentials)
+
+
 def _weights_record(weights: Weights) -> WeightsRecord:
     source = "package" if weights.name in SHIPPED else weights.name
     return WeightsRecord(weights.name, weights.sha256, weights.licence, source)
@@ -272,7 +295,7 @@ def _weights_record(weights: Weights) -> WeightsRecord:
 def _write_recipe(
     job: Job,
     request: EmotionRequest,
-    music: Soundtrack,
+    content_sha256: str,
     models: MusicModels,
     result: Result,
     folder: Path,
@@ -293,9 +316,7 @@ def _write_recipe(
                 if path
             ),
             weights=tuple(_weights_record(weights) for weights in models.weights),
-            content_sha256=content_hash(
-                soundtrack=music, audio={"mix": wav_blocks(folder / "mix.wav")}
-            ),
+            content_sha256=content_sha256,
             command=result.command,
             timings_s={name: shown.pop(name) for name in ("wall_s", "cpu_s")},
             scores=shown,

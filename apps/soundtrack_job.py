@@ -31,6 +31,7 @@ class Job:
     weights: str = "default"
     clip_model: str | None = None
     threads: int | None = None
+    provenance: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what no music can be; keys and tempos are parsed where they are used."""
@@ -66,6 +67,7 @@ class Job:
         words += ["--weights", self.weights] if self.weights != "default" else []
         words += ["--no-original-sound"] if not self.original_sound else []
         words += ["--no-hits"] if not self.hits else []
+        words += ["--no-provenance"] if not self.provenance else []
         return shlex.join(words)
 
 

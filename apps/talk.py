@@ -19,7 +19,7 @@ import torch
 from affetto.apps.ahead import begun, made_ahead
 from affetto.apps.machine import peak_rss_mb
 from affetto.apps.progress import Report, silent
-from affetto.apps.talk_film import render_film, write_film
+from affetto.apps.talk_film import Told, render_film, write_film
 from affetto.apps.talk_job import Job, Made, Result, blinks_per_minute
 from affetto.apps.talk_measures import Measured, measure
 from affetto.apps.talk_report import report_data, write_report
@@ -39,6 +39,7 @@ from affetto.gen.portrait.pipeline import (
     talk,
 )
 from affetto.gen.portrait.render.analyse import analyse
+from affetto.gen.portrait.render.portrait import Portrait
 from affetto.gen.portrait.render.renderer import Renderer
 from affetto.gen.portrait.unfinished import Unfinished, unfinished_work
 from affetto.motion import Motion
@@ -51,6 +52,10 @@ from affetto.signature import Statement, sign
 from affetto.weights import SHIPPED, Weights
 
 FIRST_S = 4.0  # of a speech that is heard while the photo is looked at
+NO_LABEL = (
+    "Written with --no-label: say yourself, wherever you show the film, that it is AI-generated; "
+    "in the European Union and other places the law asks for it."
+)
 KEPT = ".unfinished"  # added to the result's name while the job is under way
 
 
@@ -94,7 +99,11 @@ def run(job: Job, *, progress: Report = silent, models: Models | None = None) ->
         made.motion.save(folder / "motion.csv")
         made.wanted.save(folder / "emotion.json")
         seen.emotion.save(folder / "seen_emotion.json")
-        told = (*notices(job, request, made, models), *provenance_notices(credentials))
+        told = (
+            *notices(job, request, made, models),
+            *((NO_LABEL,) if not job.label else ()),
+            *provenance_notices(credentials),
+        )
         result = _result(job, made, seen, kept.found, folder, started, told)
         write_report(
             folder / "report.html",
@@ -125,7 +134,12 @@ def _make(
     clean = models.speech is None
     listening = begun(lambda: _begin_to_listen(speech, text=job.text, clean=clean))
     portrait = analyse(picture, face_number=job.face, face_net=job.face_net)
-    renderer = Renderer(portrait, size=job.size)
+    renderer = Told(
+        Renderer(portrait, size=job.size),
+        label=job.label,
+        mark=job.provenance,
+        on_left=job.size is None and _stands_right(portrait),
+    )
     wanted = wanted_track(request, speech, models=models, progress=progress)
     heard = listening()
     shown = expressed(wanted, strength=job.strength)
@@ -157,6 +171,12 @@ def _begin_to_listen(speech: Clip, *, text: str | None, clean: bool) -> Hearing:
     hearing = Hearing(read_wav(speech), text=text, clean=clean)
     hearing.until(FIRST_S)
     return hearing
+
+
+def _stands_right(portrait: Portrait) -> bool:
+    """The face is in the right half of the photo, so that a label belongs on the left."""
+    left, _, side = portrait.box
+    return 2 * left + side > len(portrait.photo[0])
 
 
 def _noted(windows: Iterable[Motion], moved: list[Motion]) -> Iterator[Motion]:

@@ -11,9 +11,11 @@ from affetto.apps.ahead import made_ahead
 from affetto.clip import Clip, Picture
 from affetto.gen.portrait.pipeline import Row
 from affetto.gen.portrait.unfinished import Unfinished
+from affetto.label import Label
 from affetto.media import open_media
 from affetto.media_sound import read_sound
 from affetto.media_write import AAC_FRAME, AAC_RATES, write_clip, write_joined
+from affetto.watermark import Watermark
 
 SEGMENT_S = 2.56  # of film in a segment; after a kill, at most this much is rendered again
 FIRST_SEGMENT_S = 0.64  # the first is short, so that something is to be seen early
@@ -25,6 +27,33 @@ class Draws(Protocol):
 
     def frame(self, row: Row) -> Picture:
         """(62,) as in Motion -> (H, W, 3) uint8."""
+
+
+class Told:
+    """Frames that say what they are: the words in a corner, the mark in the pixels."""
+
+    def __init__(self, renderer: Draws, *, label: bool, mark: bool, on_left: bool) -> None:
+        """Prepare.
+
+        Args:
+            renderer: makes the frames.
+            label: write 'AI-generated' on each.
+            mark: hide Affetto's mark in each.
+            on_left: the label stands in the lower left corner.
+        """
+        self.renderer = renderer
+        self.with_label, self.on_left = label, on_left
+        self.label: Label | None = None  # until the first frame tells its size
+        self.mark = Watermark() if mark else None
+
+    def frame(self, row: Row) -> Picture:
+        """(62,) as in Motion -> (H, W, 3) uint8."""
+        frame = self.renderer.frame(row)
+        if self.with_label:
+            height, width, _ = frame.shape
+            self.label = self.label or Label(width=width, height=height, on_left=self.on_left)
+            frame = self.label.drawn(frame)
+        return self.mark.marked(frame) if self.mark else frame
 
 
 def segment_sizes(num_frames: int, fps: Fraction) -> list[int]:

@@ -61,6 +61,7 @@ class Job:
     motion_in: Path | None = None
     motion_out: Path | None = None
     weights: str = "default"
+    label: bool = True
     provenance: bool = True
 
     def __post_init__(self) -> None:
@@ -113,6 +114,7 @@ class Job:
             if value != getattr(plain, name):
                 shown = f"{value:g}" if isinstance(value, float) else str(value or WHOLE)
                 words += [f"--{name.replace('_', '-')}", shown]
+        words += [] if self.label else ["--no-label"]
         words += [] if self.provenance else ["--no-provenance"]
         return shlex.join(words)
 

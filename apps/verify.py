@@ -9,14 +9,17 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from affetto.clip import Clip
 from affetto.credentials import Credentials, kept_credentials
 from affetto.errors import BadInput, EngineError
 from affetto.media import regular_file
 from affetto.signature import Signature, read_signature
 from affetto.text_file import read_text
+from affetto.watermark import NUM_BITS, MarkFound, Watermark
 
 State = Literal["intact", "changed", "marked", "nothing"]
 # The command's exit codes beyond `affetto.errors`.
@@ -32,6 +35,7 @@ SOURCES = {
     "compositeWithTrainedAlgorithmicMedia": "a recording joined with generated parts",
 }
 RECIPE = "recipe.json"
+MARK_FRAMES = 24  # that are looked at for the mark, over the whole film
 MAX_RECIPE_BYTES = 4_000_000
 
 
@@ -92,7 +96,9 @@ def verify(path: Path) -> Verdict:
         except BadInput as error:
             signature, broken = None, str(error)
     findings = [_of_signature(signature, broken)]
-    state: State = "nothing"
+    mark = _mark(path, signed=bool(signature or broken)) if kind == ".mp4" else None
+    findings += _of_mark(mark) if mark else ()
+    state: State = "marked" if mark and mark.is_ours else "nothing"
     if signature or broken:
         state = "intact" if signature and signature.intact else "changed"
     findings += _of_recipe(path, signature)
@@ -147,6 +153,41 @@ def _of_signature(signature: Signature | None, broken: str | None) -> Finding:
     else:
         who = f"The key is not this machine's ({signer}), and nobody vouches for whose it is."
     return Finding("signature", True, f"Signed by {by}: {kind}; unchanged since. {who}")
+
+
+def _mark(path: Path, *, signed: bool) -> MarkFound | None:
+    """What the pixels say; None without moving pictures.
+
+    Raises:
+        BadInput: the film cannot be read; of a signed one, the signature says enough.
+    """
+    try:
+        clip = Clip.open(path)
+        if not clip.has_video:
+            return None
+        step_s = clip.duration_s / MARK_FRAMES
+        due = count(0.0, step_s)
+        next_s = [next(due)]
+
+        def wanted(time_s: float) -> bool:
+            if time_s < next_s[0]:
+                return False
+            next_s[0] = next(due)
+            return True
+
+        return Watermark().read(picture for _, picture in clip.frames(wanted=wanted))
+    except BadInput:
+        if signed:
+            return None
+        raise
+
+
+def _of_mark(mark: MarkFound) -> Iterator[Finding]:
+    told = f"{mark.matching} of {NUM_BITS} bits in {mark.num_frames} frames"
+    if mark.is_ours:
+        yield Finding("mark", True, f"Affetto's invisible mark is in the picture ({told}).")
+    else:
+        yield Finding("mark", None, f"No invisible mark of Affetto's ({told}, as by chance).")
 
 
 def _of_recipe(path: Path, signature: Signature | None) -> Iterator[Finding]:

@@ -38,6 +38,14 @@ class Face:
     picture: np.ndarray
     notices: tuple = ()
 
+    @property
+    def photo(self):
+        return self.picture
+
+    @property
+    def box(self):
+        return (0, 0, len(self.picture))
+
 
 class Painter:
     """Draws the photo moved sideways by the yaw, with a bar as long as the jaw is open."""

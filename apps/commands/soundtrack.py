@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from affetto.apps.commands.options import REQUESTS, Json, Quiet
+from affetto.apps.commands.options import REQUESTS, Json, Provenance, Quiet
 
 
 def soundtrack(
@@ -65,6 +65,7 @@ def soundtrack(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
     ] = None,
+    provenance: Provenance = True,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,6 +91,7 @@ def soundtrack(
         weights=weights,
         clip_model=clip_model,
         threads=threads,
+        provenance=provenance,
     )
     with bar(quiet=quiet) as report:
         result = run(wanted, progress=report)

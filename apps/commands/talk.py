@@ -67,6 +67,9 @@ def talk(
         str,
         typer.Option(help="default, clean (licence-clean data), a folder, or hub:owner/name."),
     ] = "default",
+    label: Annotated[
+        bool, typer.Option("--label/--no-label", help="Write 'AI-generated' in a lower corner.")
+    ] = True,
     provenance: Provenance = True,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -97,6 +100,7 @@ def talk(
         motion_in=motion_in,
         motion_out=motion_out,
         weights=weights,
+        label=label,
         provenance=provenance,
     )
     with bar(quiet=quiet) as report:
