@@ -10,6 +10,7 @@ import difflib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,10 @@ def _from_npz(path: Path) -> tuple[list[str], NDArray[np.float64], float]:
             )
         with np.load(path, allow_pickle=False) as arrays:
             return _parts(arrays["channels"], arrays["values"], arrays["fps"])
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError,
+        MemoryError,
+    ) as error:  # fmt: skip
         raise ValueError(f"it is damaged ({error})") from error
 
 

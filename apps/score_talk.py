@@ -29,11 +29,13 @@ from affetto.recognizers.score_portrait.articulation import (
 from affetto.recognizers.score_portrait.lips import Lips, measure_lips
 from affetto.recognizers.score_portrait.liveliness import measure_liveliness
 from affetto.recognizers.score_portrait.smoothness import measure_jerk
+from affetto.text_file import read_text
 
 LONGEST_S = 120.0  # of a film that is looked at
 LOST = 0.5
 RATE_HZ = 16_000
 JOB = "talk"
+MAX_RECIPE_BYTES = 4_000_000
 FEWEST_FRAMES = 13
 # What real people score by the same measures, with sounds heard in the same way.
 PEOPLE = {"p b m closed": "69 %", "f v lip-tooth": "86 %", "o u w sh rounded": "72 %"}
@@ -58,9 +60,10 @@ def is_talk(media: Path, recipe: Path | None) -> bool:
     """Whether the record beside a film says that it is a talking portrait."""
     record = recipe or media.parent / RECIPE_FILE
     try:
-        return bool(json.loads(record.read_text(encoding="utf-8")).get("job") == JOB)
-    except (OSError, ValueError, AttributeError):
+        content = json.loads(read_text(record, max_bytes=MAX_RECIPE_BYTES))
+    except (BadInput, ValueError, RecursionError):
         return False
+    return isinstance(content, dict) and content.get("job") == JOB
 
 
 def score_talk(media: Path, photo: Picture | None) -> tuple[PortraitScore, ...]:

@@ -191,3 +191,10 @@ def test_all_but_the_studio_is_blocked(settings):
     blocked = blocked_paths(settings.uploads)
     assert "/etc" in blocked
     assert not any(str(settings.uploads).startswith(f"{one}/") for one in blocked)
+
+
+def test_what_a_proxy_says_is_checked_too(settings):
+    assert ask(settings, x_forwarded_host="localhost", x_forwarded_proto="https")[0] == PASSED
+    assert ask(settings, x_forwarded_host="evil.example")[0] == 400
+    assert ask(settings, x_forwarded_proto="javascript")[0] == 400
+    assert ask(settings, x_gradio_server="http://evil.example")[0] == 400

@@ -115,9 +115,15 @@ class Guard:
 
     def _check_host(self, headers: Headers) -> None:
         """No foreign name may lead here: a name in the Host is what DNS rebinding needs."""
-        host = _host_of(headers.get("host", ""))
-        if len(headers.getlist("host")) != 1 or not self._is_ours(host):
+        stated = headers.getlist("host") + headers.getlist("x-forwarded-host")
+        if len(headers.getlist("host")) != 1 or not all(
+            self._is_ours(_host_of(one)) for one in stated
+        ):
             raise Refusal(400, "this studio is not known under that name (see --name)")
+        if headers.get("x-forwarded-proto", "http") not in ("http", "https"):
+            raise Refusal(400, "not a protocol of pages")
+        if "x-gradio-server" in headers:  # would be believed to be our own address
+            raise Refusal(400, "not from here")
 
     def _is_ours(self, host: str) -> bool:
         if host == "localhost" or host in self._settings.names:
