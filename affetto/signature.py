@@ -134,12 +134,13 @@ def read_signature(file: BinaryIO, suffix: str, *, own: Credentials | None) -> S
 
     try:
         with c2pa.Reader(FORMATS[suffix], file, context=_context(own)) as reader:
-            record = json.loads(reader.json())
+            return _signature(json.loads(reader.json()), own)
     except c2pa.C2paError.ManifestNotFound:
         return None
-    except (c2pa.C2paError, ValueError) as error:
+    except (c2pa.C2paError, ValueError, RecursionError) as error:
         raise BadInput(f"the signature cannot be read: {error}") from error
-    return _signature(record, own)
+    except (LookupError, AttributeError, TypeError) as error:  # a manifest of another form
+        raise BadInput(f"the signature's manifest lacks {error}") from error
 
 
 def _signature(record: Mapping[str, Any], own: Credentials | None) -> Signature:
@@ -164,7 +165,7 @@ def _signature(record: Mapping[str, Any], own: Credentials | None) -> Signature:
         signer=str(signer.get("common_name") or signer.get("issuer") or "unknown"),
         software=", ".join(software),
         source=source.rsplit("/", 1)[-1],
-        statement=assertions.get(STATEMENT, {}),
+        statement=dict(assertions.get(STATEMENT, {})),
         problems=tuple(
             PROBLEMS.get(code, str(one.get("explanation") or code))
             for one in failures

@@ -29,6 +29,7 @@ START_S = 240.0
 WORDS = (b"9" * 400, b"-1", b"NaN", b"1e999", b"Infinity", b"null", b"[" * 300, b"{", b"}", b'"',
          b"\\ud800", b"${oc.env:HOME}", b"!!python/object", b"\0", b"\xff\xff\xff\xff", b"../../",
          b",,,,", b"\n\n", b"\xe2\x80\xae", b":", b"=", b";", b"|", b"-->")  # fmt: skip
+HOW = ("flip", "flip", "digit", "digit", "cut", "splice", "repeat", "drop", "lie", "word")
 EXTREMES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 ENTRY = "hostile_files.py"
 
@@ -191,12 +192,16 @@ def mutated(data: bytes, others: list[bytes], chance: np.random.Generator) -> by
         at = int(chance.integers(reach))
         if chance.random() < 0.3:
             at = max(0, len(broken) - 1 - at)
-        how = chance.choice(["flip", "flip", "cut", "splice", "repeat", "drop", "lie", "word"])
+        how = chance.choice(HOW)
         size = int(chance.integers(1, 200))
         if how == "flip":
             for spot in chance.integers(0, 1 + reach // 4, chance.integers(1, 12)):
                 if at + spot < len(broken):
                     broken[at + spot] ^= int(chance.integers(1, 256))
+        elif how == "digit":  # what numbers in texts become
+            spots = [spot for spot, byte in enumerate(broken[:20_000]) if 0x30 <= byte <= 0x39]
+            for spot in chance.choice(spots, 3) if spots else ():
+                broken[spot] = int(chance.integers(0x30, 0x3A))
         elif how == "cut":
             del broken[int(len(broken) * chance.random()) :]
         elif how == "splice":

@@ -70,3 +70,20 @@ def test_records_beside_a_film(tmp_path, text):
     assert not is_talk(tmp_path / "film.mp4", None)
     (tmp_path / "recipe.json").write_text(json.dumps({"job": "talk"}))
     assert is_talk(tmp_path / "film.mp4", None)
+
+
+def test_a_manifest_of_another_form(tmp_path, monkeypatch):
+    """A flipped byte in its name: KeyError came out."""
+    from affetto import signature
+
+    for record in ({}, {"active_manifest": "a", "manifests": {}}, {"manifests": 3}, [], None):
+        with pytest.raises((LookupError, AttributeError, TypeError)):
+            signature._signature(record, None)
+    c2pa = pytest.importorskip("c2pa")
+    reader = type("Reader", (), {
+        "__init__": lambda *_, **__: None, "__enter__": lambda self: self,
+        "__exit__": lambda *_: None, "json": lambda self: '{"active_manifest": "a"}',
+    })  # fmt: skip
+    monkeypatch.setattr(c2pa, "Reader", reader)
+    with pytest.raises(BadInput, match="lacks"):
+        signature.read_signature(io.BytesIO(), ".mp4", own=None)
