@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from affetto.errors import EXIT_CANCELLED, UsageError
+from affetto.errors import UsageError
 
 
 def studio(
@@ -63,7 +63,7 @@ def studio(
     from affetto.apps.studio.desk import Desk
     from affetto.apps.studio.page import build_page
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CANCELLED))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     desk = Desk(settings)
     try:
         desk.warm_up()

@@ -144,7 +144,7 @@ class ResultPanel:
             self.files: gr.update(
                 value=[str(done.folder / name) for name in shown.files], visible=bool(shown.files)
             ),
-            self.command: shown.command or done.command,
+            self.command: words.command(shown.command or done.command),
             self.notices: words.notes(shown.notices),
         }
 
@@ -172,10 +172,7 @@ def build_panel(start: str, hint: str) -> ResultPanel:
         everything = gr.DownloadButton("Download everything (zip)", size="sm")
         files = gr.File(label="All files", interactive=False, file_count="multiple",
                         elem_classes="s-files", height=FILES_HEIGHT)  # fmt: skip
-        command = gr.Textbox(
-            label="This command makes it again, beside the same files", interactive=False,
-            buttons=["copy"], elem_classes="s-command", lines=2,
-        )  # fmt: skip
+        command = gr.HTML(js_on_load=words.COMMAND_COPIED)
         notices = gr.HTML("")
     return ResultPanel(begin, stop, status, film, result, sound, html, facts, everything, files,
                        command, notices)  # fmt: skip

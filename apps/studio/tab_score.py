@@ -41,7 +41,7 @@ def build_score(desk: Desk) -> None:
                 "your own words; may be empty where a reference is given",
                 elem_classes="s-command",
             )  # fmt: skip
-            reference = medium("Reference to be like: a medium or a saved track; may be empty")
+            reference = medium("Reference to be like (optional)")
             judge = gr.Dropdown(JUDGES, value="all", label="Who judges")
             consent = gr.Checkbox(label=words.CONSENT, value=False)
         with gr.Column(scale=1, min_width=320):

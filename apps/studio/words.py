@@ -15,6 +15,16 @@ READING_NOTE = (
     "Recognition says how a face looks, a voice sounds, a picture or a text may strike somebody, "
     "as a model judges it. It is not a statement about what a person feels."
 )
+COMMAND = "This command makes it again, beside the same files"
+COMMAND_COPIED = """
+element.addEventListener('click', async (event) => {
+  const button = event.target.closest('.copy');
+  if (!button) return;
+  await navigator.clipboard.writeText(element.querySelector('pre').textContent);
+  button.textContent = 'Copied';
+  setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+});
+"""
 CONSENT = "I have the consent of everybody whose face or voice I use here"
 CONSENT_NEEDED = (
     "Please tick the consent box first: a face or a voice may only be used when its owner agrees. "
@@ -64,6 +74,17 @@ def facts(rows: Sequence[tuple[str, str]]) -> str:
         for name, value in rows
     )
     return f'<table class="s-table">{cells}</table>'
+
+
+def command(text: str) -> str:
+    """A command line to read and to copy; nothing where there is none."""
+    if not text:
+        return ""
+    return (
+        f'<div class="s-line"><div class="row"><span>{escape(COMMAND)}</span>'
+        f'<button type="button" class="copy">Copy</button></div>'
+        f'<pre tabindex="0" aria-label="{escape(COMMAND, quote=True)}">{escape(text)}</pre></div>'
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
