@@ -142,7 +142,7 @@ def kinds() -> list[Kind]:
              lambda: [_picture(name) for name in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP")],
              _picture_bombs),
         Kind("MIDI", (".mid",), read_midi, lambda: [_midi()], _midi_bombs),
-        Kind("sound font", (".sf2",), play_font, lambda: [FONT.read_bytes()]),
+        Kind("sound font", (".sf2",) * 6, play_font, lambda: [FONT.read_bytes(), *[_font()] * 5]),
         Kind("motion npz", (".npz",), read_motion,
              lambda: [_made(_write_motion, ".npz")], _npz_bombs),
         Kind("motion csv, json", (".csv", ".json"), read_motion,
@@ -235,6 +235,30 @@ def _midi() -> bytes:
     with io.BytesIO() as file:
         piece.save(file=file)
         return file.getvalue()
+
+
+def _font() -> bytes:
+    """One instrument of one sample; small, so that damage hits what it is indexed by."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return name + struct.pack("<I", len(data)) + data
+
+    def pairs(*numbers: int) -> bytes:
+        return struct.pack(f"<{len(numbers)}H", *numbers)
+
+    tables = {
+        b"phdr": struct.pack("<20sHHH12x20sHHH12x", b"one", 0, 0, 0, b"EOP", 0, 0, 1),
+        b"pbag": pairs(0, 0, 1, 0), b"pmod": bytes(10), b"pgen": pairs(41, 0, 0, 0),
+        b"inst": struct.pack("<20sH20sH", b"one", 0, b"EOI", 1),
+        b"ibag": pairs(0, 0, 3, 0), b"imod": bytes(10),
+        b"igen": pairs(0, 1, 54, 1, 53, 0, 0, 0),
+        b"shdr": struct.pack("<20sIIIIIBBHH46x", b"one", 0, 300, 10, 290, 44_100, 60, 0, 0, 1),
+    }  # fmt: skip
+    wave = (3000 * np.sin(np.arange(400) / 5)).astype("<i2").tobytes()
+    return chunk(b"RIFF", b"sfbk" + chunk(b"LIST", b"INFO" + chunk(b"ifil", pairs(2, 1)))
+                 + chunk(b"LIST", b"sdta" + chunk(b"smpl", wave))
+                 + chunk(b"LIST", b"pdta" + b"".join(chunk(*one) for one in tables.items()))
+                 )  # fmt: skip
 
 
 def _write_motion(path: Path) -> None:

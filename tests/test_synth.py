@@ -226,6 +226,7 @@ HOSTILE = {
     "loop outside": riff(shdr=sample(loop_end=4_000_000_000)),
     "rate of zero": riff(shdr=sample(rate_hz=0)),
     "compressed": riff(shdr=sample(kind=0x11)),
+    "compressed closing record": riff(shdr=sample()[:-2] + b"\x31\x55"),  # crashed tinysoundfont
     "rom": riff(shdr=sample(kind=0x8001)),
     "instrument index": riff(pgen=struct.pack("<HHHH", 41, 1, 0, 0)),
     "sample index": riff(igen=struct.pack("<HHHH", 53, 65535, 0, 0)),

@@ -55,7 +55,7 @@ INSTRUMENT_KIND, SAMPLE_KIND = 41, 53  # generators that hold an index
 # Generators that move a sample's borders, fine (in samples) and coarse (in 32768 samples).
 START_KINDS, END_KINDS, LOOP_START_KINDS, LOOP_END_KINDS = (0, 4), (1, 12), (2, 45), (3, 50)
 OFFSET_KINDS = (*START_KINDS, *END_KINDS, *LOOP_START_KINDS, *LOOP_END_KINDS)
-COMPRESSED = 0x10  # sf3's flag in a sample's kind
+COMPRESSED = 0x30  # flags in a sample's kind that tinysoundfont takes for sf3's
 
 Records = NDArray[np.void]
 
@@ -173,7 +173,7 @@ def _tables(file: BinaryIO, chunks: list[Chunk]) -> dict[bytes, Records]:
 
 def _check_samples(samples: Records, count: int) -> None:
     real = samples[:-1]
-    if (real["kind"] & COMPRESSED).any():
+    if (samples["kind"] & COMPRESSED).any():  # it unpacks even what the closing record points to
         raise _Broken("its samples are compressed (sf3); convert it to sf2")
     rom = (real["kind"] & 0x8000) != 0
     kept = real[~rom]
