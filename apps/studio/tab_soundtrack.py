@@ -94,6 +94,7 @@ def shown(done: Done) -> Shown:
                          f"{answer['true_peak_dbtp']:.1f} dBTP"),
             ("Strong cuts met by a downbeat", on_cuts),
             ("Length against the film", f"{answer['music_duration_error_ms']:.1f} ms"),
+            ("Says what it is", words.SIGNED),
             ("Seed", str(answer["seed"])),
         ],
         notices=[words.AI_NOTE, *answer["notices"]],

@@ -105,6 +105,7 @@ def shown(done: Done) -> Shown:
             ),
             ("Blinks", f"{answer['blinks_per_minute']:.0f} a minute"),
             ("Film", f"{answer['duration_s']:.1f} s, {answer['width']} x {answer['height']}"),
+            ("Says what it is", words.SIGNED + "; a label and a mark in the picture"),
             ("Seed", str(answer["seed"])),
         ],
         notices=[words.AI_NOTE, words.READING_NOTE, *answer["notices"]],

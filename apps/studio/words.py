@@ -15,6 +15,7 @@ READING_NOTE = (
     "Recognition says how a face looks, a voice sounds, a picture or a text may strike somebody, "
     "as a model judges it. It is not a statement about what a person feels."
 )
+SIGNED = "signed as AI-generated (Content Credentials, this machine's own key)"
 COMMAND = "This command makes it again, beside the same files"
 COMMAND_COPIED = """
 element.addEventListener('click', async (event) => {
