@@ -30,6 +30,8 @@ EXTRAS = {
         "faster attention on CUDA; elsewhere torch's own serves",
         "pip install 'affetto[gpu]'",
     ),
+    "gradio": ("affetto studio, all of it on one page", "pip install 'affetto[studio]'"),
+    "ray": ("affetto batch on several machines", "pip install 'affetto[ray]'"),
 }
 
 
