@@ -212,7 +212,7 @@ def understood(words):
     elif program == "python":
         assert (ROOT / rest[0]).exists()
     else:
-        assert program in {"export", "git", "cd"}, f"{program}: say here how to check it"
+        assert program in {"export", "source", "git", "cd"}, f"{program}: say here how to check it"
 
 
 def affetto_understands(words):
