@@ -123,16 +123,16 @@ def kept_credentials() -> Credentials | None:
 
 def _kept(folder: Path) -> Credentials | None:
     try:
+        if not folder.is_dir() or not any(folder.iterdir()):
+            return None
         mode = (folder / KEY).stat().st_mode
         key, chain = (_read(folder / name) for name in (KEY, CHAIN))
     except FileNotFoundError:
-        if not folder.exists() or not any(folder.iterdir()):
-            return None
         raise BadInput(
             f"{folder} needs both {KEY} and {CHAIN}: put both there, or remove the folder and a "
             "new pair is made"
         ) from None
-    except OSError:  # another user's, or no folder
+    except OSError:  # another user's
         return None
     if mode & 0o077:
         raise BadInput(f"{folder / KEY} can be read by other users: chmod 600 it")

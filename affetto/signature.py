@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import c2pa
 
 FORMATS = {".mp4": "video/mp4", ".wav": "audio/wav"}
+CLAIM, MOST_LETTERS = b"c2pa.claim", 200
 STATEMENT = "org.affetto.recipe"  # the label of our own assertion
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 # What the International Press Telecommunications Council calls what was made.
@@ -68,7 +69,7 @@ class Signature:
         signer: the certificate's own name for itself; anybody can write anything there.
         software: what wrote the manifest, by its own words.
         source: the IPTC term, "" where none is given.
-        statement: our own assertion, empty in files of other makers.
+        statement: job, seed and content_sha256, empty in files of other makers.
         problems: what does not hold, in the library's words.
     """
 
@@ -120,7 +121,7 @@ def sign(path: Path, statement: Statement, *, credentials: Credentials) -> None:
 
 
 def read_signature(file: BinaryIO, suffix: str, *, own: Credentials | None) -> Signature | None:
-    """What a file carries; None where it has no manifest.
+    """What a file carries; None where it has no manifest, or one kept elsewhere on the net.
 
     Args:
         file: open for reading.
@@ -128,19 +129,35 @@ def read_signature(file: BinaryIO, suffix: str, *, own: Credentials | None) -> S
         own: this machine's, None where it has none.
 
     Raises:
-        BadInput: the library cannot make anything of the file.
+        BadInput: it has one, which cannot be read.
     """
     import c2pa
 
     try:
         with c2pa.Reader(FORMATS[suffix], file, context=_context(own)) as reader:
             return _signature(json.loads(reader.json()), own)
-    except c2pa.C2paError.ManifestNotFound:
+    except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.RemoteManifest):
         return None
-    except (c2pa.C2paError, ValueError, RecursionError) as error:
-        raise BadInput(f"the signature cannot be read: {error}") from error
-    except (LookupError, AttributeError, TypeError) as error:  # a manifest of another form
-        raise BadInput(f"the signature's manifest lacks {error}") from error
+    except (c2pa.C2paError, ValueError, LookupError, TypeError, AttributeError) as error:
+        if not _mentions_manifest(file):
+            return None
+        raise BadInput(f"the manifest cannot be read: {_words(error)}") from error
+
+
+def _mentions_manifest(file: BinaryIO) -> bool:
+    """The file holds the name of a C2PA claim somewhere, whatever is wrong with it otherwise."""
+    file.seek(0)
+    before = b""
+    while block := file.read(1 << 20):
+        if CLAIM in before + block:
+            return True
+        before = block[-len(CLAIM) :]
+    return False
+
+
+def _words(value: object) -> str:
+    """What a file says, fit for a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(value))[:MOST_LETTERS]
 
 
 def _signature(record: Mapping[str, Any], own: Credentials | None) -> Signature:
@@ -156,18 +173,23 @@ def _signature(record: Mapping[str, Any], own: Credentials | None) -> Signature:
         f"{one.get('name', '')} {one.get('version', '')}".strip()
         for one in manifest.get("claim_generator_info", [])
     ]
+    said = assertions.get(STATEMENT, {})
     return Signature(
         intact=state in ("Valid", "Trusted"),
         trusted=state == "Trusted",
         here=state == "Trusted"
         and own is not None
         and signer.get("cert_serial_number") == own.serial,
-        signer=str(signer.get("common_name") or signer.get("issuer") or "unknown"),
-        software=", ".join(software),
-        source=source.rsplit("/", 1)[-1],
-        statement=dict(assertions.get(STATEMENT, {})),
+        signer=_words(signer.get("common_name") or signer.get("issuer") or "unknown"),
+        software=_words(", ".join(software)),
+        source=_words(source.rsplit("/", 1)[-1]),
+        statement={
+            name: said[name] if isinstance(said[name], int) else _words(said[name])
+            for name in ("job", "seed", "content_sha256")
+            if name in said
+        },
         problems=tuple(
-            PROBLEMS.get(code, str(one.get("explanation") or code))
+            PROBLEMS.get(code) or _words(one.get("explanation") or code)
             for one in failures
             if (code := one.get("code")) != "signingCredential.untrusted"
         ),

@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -35,7 +35,7 @@ SOURCES = {
     "compositeWithTrainedAlgorithmicMedia": "a recording joined with generated parts",
 }
 RECIPE = "recipe.json"
-MARK_FRAMES = 24  # that are looked at for the mark, over the whole film
+LOOKED_AT_S, MARK_FRAMES = 120.0, 24  # how much of a film is searched for the mark
 MAX_RECIPE_BYTES = 4_000_000
 
 
@@ -96,7 +96,7 @@ def verify(path: Path) -> Verdict:
         except BadInput as error:
             signature, broken = None, str(error)
     findings = [_of_signature(signature, broken)]
-    mark = _mark(path, signed=bool(signature or broken)) if kind == ".mp4" else None
+    mark = _mark(path, signed=bool(signature or broken))
     findings += _of_mark(mark) if mark else ()
     state: State = "marked" if mark and mark.is_ours else "nothing"
     if signature or broken:
@@ -159,23 +159,24 @@ def _mark(path: Path, *, signed: bool) -> MarkFound | None:
     """What the pixels say; None without moving pictures.
 
     Raises:
-        BadInput: the film cannot be read; of a signed one, the signature says enough.
+        BadInput: the file cannot be played; of a signed one, the signature says enough.
     """
     try:
         clip = Clip.open(path)
         if not clip.has_video:
             return None
-        step_s = clip.duration_s / MARK_FRAMES
-        due = count(0.0, step_s)
-        next_s = [next(due)]
+        step_s = min(clip.duration_s, LOOKED_AT_S) / MARK_FRAMES
+        due_s = count(0.0, step_s)
+        next_s = [next(due_s)]
 
         def wanted(time_s: float) -> bool:
             if time_s < next_s[0]:
                 return False
-            next_s[0] = next(due)
+            next_s[0] = next(due_s)
             return True
 
-        return Watermark().read(picture for _, picture in clip.frames(wanted=wanted))
+        pictures = (picture for _, picture in clip.frames(wanted=wanted))
+        return Watermark().read(islice(pictures, MARK_FRAMES))
     except BadInput:
         if signed:
             return None
