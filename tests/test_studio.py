@@ -59,6 +59,8 @@ def test_keyframes_become_a_request():
     )
     with pytest.raises(RequestError, match="empty"):
         of_keyframes([["", "", "", ""]])
+    with pytest.raises(RequestError, match="at most"):
+        of_keyframes([["0", "sad", "", ""]] * 300)
     with pytest.raises(RequestError, match="mad"):
         of_keyframes([["0", "madly", "", ""]])
 

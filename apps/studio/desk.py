@@ -10,6 +10,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,10 @@ from affetto.files import staged_file
 PERFORMER = "affetto.apps.studio.performer:perform"
 KEPT = ".unfinished"  # what `affetto talk` adds to the name of a result under way
 RESULT = "result"
+OUTPUTS = ("out", "csv", "plot", "webvtt", "track")  # options that say where results go
 KEEP_S = 3600.0  # a job's files are thrown away after this long
+KEEP_BYTES = 4_000_000_000  # of all results; the oldest go first
+REMEMBERED = 256  # sessions that stopped their jobs
 LOOK_S = 0.25
 WARM_UP_SAMPLES = 10_000
 LEAST_SHARE = 0.08  # before this nobody can say how long it takes
@@ -54,7 +58,6 @@ class Preview:
     """A stretch of the film that is done."""
 
     film: Path
-    number: int
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Desk:
         self.settings = settings
         self._worker = Worker(memory_mb=settings.job_memory_mb, performer=performer)
         self._running: dict[str, threading.Event] = {}  # session -> set to stop its job
-        self._stopped: set[str] = set()  # sessions whose last job was stopped by themselves
+        self._stopped: deque[str] = deque(maxlen=REMEMBERED)  # sessions that stopped their job
 
     def lend(self, example: Path) -> str:
         """A fresh copy of an example, where the page may hand it out."""
@@ -124,7 +127,7 @@ class Desk:
 
     def cancel(self, session: str) -> None:
         """Stop the job of this session, if it has one."""
-        self._stopped.add(session)
+        self._stopped.append(session)
         if stop := self._running.get(session):
             stop.set()
 
@@ -139,8 +142,7 @@ class Desk:
 
         Args:
             verb: "talk", "soundtrack", "recognize", "score" or "verify".
-            options: fields of the verb's Job; a value that is `RESULT` or begins with `RESULT/` is
-                put into the job's own folder.
+            options: fields of the verb's Job; those in `OUTPUTS` are names within the job's folder.
             session: whose job it is.
 
         Yields:
@@ -150,7 +152,8 @@ class Desk:
             EngineError: the job failed, or was cancelled.
         """
         self._sweep()
-        self._stopped.discard(session)
+        with contextlib.suppress(ValueError):
+            self._stopped.remove(session)
         folder = self.settings.jobs / secrets.token_hex(16)
         folder.mkdir(parents=True, mode=0o700)
         stop = self._running[session] = threading.Event()
@@ -193,12 +196,17 @@ class Desk:
         return self.settings.folder, EXAMPLES
 
     def _sweep(self) -> None:
-        """Throw away what is older than `KEEP_S`."""
-        oldest = time.time() - KEEP_S
+        """Throw away what is older than `KEEP_S`, and the oldest where there is too much."""
+        found = []
         for folder in self.settings.jobs.glob("*"):
-            with contextlib.suppress(OSError):
-                if folder.stat().st_mtime < oldest:
-                    shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # going away in this moment
+                size = sum(path.stat().st_size for path in folder.rglob("*"))
+                found.append((folder.stat().st_mtime, size, folder))
+        kept = 0
+        for made_at, size, folder in sorted(found, reverse=True):
+            kept += size
+            if made_at < time.time() - KEEP_S or kept > KEEP_BYTES:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _events(
@@ -222,17 +230,15 @@ def _events(
             copy = folder / f"preview_{shown}.mp4"
             with contextlib.suppress(FileNotFoundError):  # delivered in this very moment
                 shutil.copyfile(part, copy)
-                yield Preview(copy, shown)
+                yield Preview(copy)
             shown += 1
 
 
 def _placed(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The options with the job's own folder put in."""
-    placed = dict(options)
-    for name, value in options.items():
-        if value == RESULT or (isinstance(value, str) and value.startswith(f"{RESULT}/")):
-            placed[name] = str(folder / value)
-    return placed
+    return {
+        name: str(folder / value) if name in OUTPUTS else value for name, value in options.items()
+    }
 
 
 def _left_s(share: float, elapsed_s: float) -> float | None:

@@ -11,6 +11,7 @@ from affetto.apps.studio.curves import chart, label_lines
 from affetto.apps.studio.emotion_map import build_map, read_place
 from affetto.apps.studio.requests import (
     LIKE_CLIP,
+    MAX_ROWS,
     NO_FEELING,
     of_feelings,
     of_keyframes,
@@ -35,6 +36,9 @@ EMPTY_ROW = ["", "", "", ""]
 STEP_S = 2.0  # from the last keyframe to a new one
 RATE_HZ = 10.0
 SHOWN_AFTER_S = 1.0  # of the last keyframe
+
+# Events of the page's own: neither queued behind jobs nor offered to programs.
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 Component = Any  # of gradio, whose own types say little
 
@@ -89,9 +93,7 @@ def build_editor(*, auto_word: str, start: str) -> EmotionEditor:
 
     ways = [(FEELINGS, FEELINGS), (PLACE, PLACE), (TIMELINE, TIMELINE), (auto_word, AUTO),
             (LIKE, LIKE), (IN_WORDS, IN_WORDS)]  # fmt: skip
-    begin: list[Any] = (
-        [start, AUTO, *[NO_FEELING, 0.5] * NUM_FEELINGS] if start == "auto" else preset(start)
-    )
+    begin = preset(start)
     mode = gr.Radio(ways, value=begin[1], label="How to say the feeling", elem_classes="s-ways")
     groups: dict[str, Component] = {}
     with gr.Column(visible=begin[1] == FEELINGS) as groups[FEELINGS]:
@@ -133,10 +135,6 @@ def build_editor(*, auto_word: str, start: str) -> EmotionEditor:
     request.change(_curve, [request], [curve], **QUIET)
     mode.change(None, [mode], list(groups.values()), js=_only_open(list(groups)), **QUIET)
     return EmotionEditor(request, clip, mode, tuple(feelings), timeline)
-
-
-# Events of the page's own: neither queued behind jobs nor offered to programs.
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 def _feelings(begin: Sequence[Any]) -> list[Component]:
@@ -205,7 +203,7 @@ def _of_rows(rows: Sequence[Sequence[object]]) -> str:
         return of_keyframes(rows)
     except EngineError:
         cells = [[str(cell or "").strip() for cell in row] for row in rows]
-        return "; ".join(f"{row[0]}={row[1]}" for row in cells if any(row))
+        return "; ".join(f"{row[0]}={row[1]}" for row in cells[:MAX_ROWS] if any(row))
 
 
 def _curve(request: str) -> Component:

@@ -12,6 +12,7 @@ from affetto.keyframe_file import SUFFIXES
 from affetto.request import Keyframe, Mixture, Point, Share, Timeline, parse_request
 
 NO_FEELING = "none"
+MAX_ROWS = 200
 LIKE_CLIP = "like:the clip"
 
 
@@ -40,8 +41,11 @@ def of_keyframes(rows: Sequence[Sequence[object]]) -> str:
     an emotion that already says its strength, or a place, keeps what it says.
 
     Raises:
-        RequestError: no row is filled in, or one cannot be understood.
+        RequestError: no row is filled in, there are more than `MAX_ROWS`, or one cannot be
+            understood.
     """
+    if len(rows) > MAX_ROWS:
+        raise RequestError(f"the table has {len(rows)} rows: give at most {MAX_ROWS}")
     pieces = [_keyframe(*(str(cell or "").strip() for cell in row)) for row in rows if _filled(row)]
     if not pieces:
         raise RequestError("the timeline is empty: give at least one row a time and an emotion")

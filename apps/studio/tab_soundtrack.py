@@ -23,6 +23,10 @@ PRESETS = (
     ("Sad all along", "sad:0.8"),
 )
 LOUDNESS = [("Web, -14 LUFS", -14), ("Middle, -16 LUFS", -16), ("Broadcast, -23 LUFS", -23)]
+FOLLOWED = (
+    "What is measured in a film is faint; the music takes it up more decidedly, so that it can be "
+    "heard: the whole lines go further than the dashed ones."
+)
 HINT = "The film with its music appears here: about as long as the film takes, or less."
 
 
@@ -81,6 +85,7 @@ def shown(done: Done) -> Shown:
     on_cuts = (
         "no cuts" if hit is None else f"{hit:.0%} (by chance {answer['strong_cuts_chance']:.0%})"
     )
+    told = [FOLLOWED] if done.options["emotion"] == "auto" else []
     return Shown(
         sentence=f"Done: music of {answer['music_s']:.1f} s in {answer['wall_s']:.0f} s",
         html=chart(
@@ -97,7 +102,7 @@ def shown(done: Done) -> Shown:
             ("Says what it is", words.SIGNED),
             ("Seed", str(answer["seed"])),
         ],
-        notices=[words.AI_NOTE, *answer["notices"]],
+        notices=[words.AI_NOTE, *told, *answer["notices"]],
         files=answer["files"],
         film="film.mp4",
         film_label="Film (its music is AI-generated)",

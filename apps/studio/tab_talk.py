@@ -46,7 +46,7 @@ def build_talk(desk: Desk) -> None:
                 )  # fmt: skip
                 speech = gr.Audio(
                     desk.lend(examples.SPEECH), label="What is said", type="filepath", buttons=[],
-                    sources=["upload", "microphone"], min_width=220,
+                    sources=["upload", "microphone"], min_width=300,
                 )  # fmt: skip
             as_it_is(portrait)
             gr.Markdown("**Examples** (no consent needed: a painting, a made voice)")

@@ -16,6 +16,7 @@ READING_NOTE = (
     "as a model judges it. It is not a statement about what a person feels."
 )
 SIGNED = "signed as AI-generated (Content Credentials, this machine's own key)"
+FEW_COLUMNS = 3  # a table of more is scrolled sideways on a phone
 COMMAND = "This command makes it again, beside the same files"
 COMMAND_COPIED = """
 element.addEventListener('click', async (event) => {
@@ -89,14 +90,15 @@ def command(text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with a head, scrolled sideways where it is too wide."""
+    """A table with a head; one of many columns is scrolled sideways where it is too wide."""
     top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
+    many = " s-many" if len(head) > FEW_COLUMNS else ""
     return (
-        '<div class="s-wide" tabindex="0" role="region" aria-label="Table"><table class="s-table">'
-        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="s-wide{many}" tabindex="0" role="region" aria-label="Table">'
+        f'<table class="s-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 
