@@ -2,6 +2,8 @@
 
     python benchmarks/batch_chaos.py [--engines local ray two-nodes] [--items 200]
 
+Some of the engines only: the rows of the others stay as they were measured.
+
 A first run is left in peace; its results are what the others must have to the byte (times apart).
 Then, for each engine, `affetto batch` is started as a process; every 2 s on average one of its workers, chosen
 at random (of Ray: an actor or the process in it), gets SIGKILL, and five times the driver itself
@@ -11,6 +13,7 @@ this machine's loopback; half way the second node is killed whole and a new one 
 
 import argparse
 import contextlib
+import json
 import os
 import random
 import secrets
@@ -27,6 +30,7 @@ from result_file import write_result
 DRIVER_KILLS = 5
 GONE_S = 20.0
 WORKERS = 2
+ALL = ["local", "ray", "two-nodes"]
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 BOOK = {"ledger.jsonl", "summary.json", "summary.html", ".lock"}
 
@@ -34,37 +38,46 @@ BOOK = {"ledger.jsonl", "summary.json", "summary.html", ".lock"}
 def main() -> None:
     """Run all and write the result file."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--engines", nargs="+", default=["local", "ray", "two-nodes"])
+    parser.add_argument("--engines", nargs="+", default=ALL)
     parser.add_argument("--items", type=int, default=200)
     parser.add_argument("--kill-s", type=float, default=2.0)
     parser.add_argument("--sound-s", type=float, default=20.0)
     parser.add_argument("--folder", type=Path, default=Path("runs/batch/chaos"))
     options = parser.parse_args()
-    shutil.rmtree(options.folder, ignore_errors=True)
-    manifest = write_jobs(options.folder / "jobs", options.items, sound_s=options.sound_s)
-    calm = options.folder / "calm"
-    started = time.monotonic()
-    process = start_batch(manifest, calm, "--workers", str(WORKERS))
-    assert process.wait() == 0, process.stdout.read().decode()
-    calm_s = time.monotonic() - started
-    expected = hashes(calm)
+    if options.engines == ALL:
+        shutil.rmtree(options.folder, ignore_errors=True)
+    record = options.folder / "record.json"
+    if not record.exists():
+        record.parent.mkdir(parents=True)
+        record.write_text(json.dumps({"rows": {}, "calm_s": calm_run(options)}))
+    told = json.loads(record.read_text())
+    expected = hashes(options.folder / "calm")
     assert len(expected) == options.items
-    print(f"calm run: {calm_s:.0f} s", flush=True)
-    rows = []
     for engine in options.engines:
         out = options.folder / engine
+        shutil.rmtree(out, ignore_errors=True)
         with two_nodes() if engine == "two-nodes" else contextlib.nullcontext() as cluster:
-            told = chaos(manifest, out, engine, options, cluster)
-        rows.append(judged(engine, out, expected, told))
-        print(rows[-1], flush=True)
-    engines = " ".join(options.engines)
+            killed = chaos(options.folder / "jobs/manifest.jsonl", out, engine, options, cluster)
+        told["rows"][engine] = judged(engine, out, expected, killed)
+        record.write_text(json.dumps(told))
+        print(told["rows"][engine], flush=True)
+    rows = [told["rows"][engine] for engine in ALL if engine in told["rows"]]
     write_result(
         "batch_chaos",
-        "\n".join([*_head(options, calm_s), *rows]),
-        command=f"python benchmarks/batch_chaos.py --engines {engines} --items {options.items} "
+        "\n".join([*_head(options, told["calm_s"]), *rows]),
+        command=f"python benchmarks/batch_chaos.py --items {options.items} "
         f"--kill-s {options.kill_s:g}",
         packages=("torch", "ray"),
     )
+
+
+def calm_run(options) -> float:
+    """Write the jobs and do them undisturbed; gives the seconds."""
+    manifest = write_jobs(options.folder / "jobs", options.items, sound_s=options.sound_s)
+    started = time.monotonic()
+    process = start_batch(manifest, options.folder / "calm", "--workers", str(WORKERS))
+    assert process.wait() == 0, process.stdout.read().decode()
+    return time.monotonic() - started
 
 
 def chaos(manifest: Path, out: Path, engine: str, options, cluster) -> Counter:
