@@ -38,7 +38,7 @@ OPEN = re.compile(
     r"|(run|api|call|call/v2)/\w{1,64}/?|call(/v2)?/\w{1,64}/\w{1,64}|file=.+)"
 )
 UPLOAD_S, BODY_S = 900.0, 30.0  # that a body may take to arrive
-MAX_UPLOADS = 4  # at the same time
+MAX_UPLOADS = 8  # at the same time
 WRONG_PASSWORD_S = 1.0  # to wait after one
 FREE_BYTES = 500_000_000  # that the disk keeps
 MAX_JSON_DEPTH = 50
