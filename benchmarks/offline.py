@@ -60,7 +60,7 @@ def commands(out: Path) -> dict[str, list[str]]:
         "affetto talk": [*talk, "--size", "128", "--out", str(out / "talk")],
         "affetto soundtrack": [program, "soundtrack", str(FILM), "--out", str(out / "music")],
         "affetto recognize": [program, "recognize", str(out / "talk" / "talk.mp4")],
-        "affetto score": [program, "score", str(out / "talk" / "talk.mp4")],
+        "affetto score": [program, "score", str(out / "talk" / "talk.mp4"), "--request", "happy"],
         "affetto verify": [program, "verify", str(out / "talk" / "talk.mp4")],
         "affetto studio, its page and two jobs": [sys.executable, __file__, "--studio", str(out)],
         "import affetto.api": [sys.executable, "-c", "from affetto import api; api.recognize"],

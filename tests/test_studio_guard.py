@@ -3,13 +3,16 @@
 import asyncio
 import base64
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from affetto.apps.studio.desk import RESULT, Desk
 from affetto.apps.studio.guard import Guard, folder_bytes
 from affetto.apps.studio.server import blocked_paths, check_open
 from affetto.apps.studio.settings import Settings
-from affetto.errors import UsageError
+from affetto.errors import ResourceError, UsageError
 
 HOST = "127.0.0.1:7860"
 PASSED = 299  # the status that the page behind the guard answers with
@@ -198,3 +201,15 @@ def test_what_a_proxy_says_is_checked_too(settings):
     assert ask(settings, x_forwarded_host="evil.example")[0] == 400
     assert ask(settings, x_forwarded_proto="javascript")[0] == 400
     assert ask(settings, x_gradio_server="http://evil.example")[0] == 400
+
+
+@pytest.mark.parametrize(("verb", "said"), [("talk", "memory"), ("score", "not done within")])
+def test_a_job_takes_no_more_than_allowed(settings, monkeypatch, verb, said):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    limits = {"job_limit_s": 2.0, "job_memory_mb": 400}
+    desk = Desk(replace(settings, **limits), performer="studio_greed:perform")
+    try:
+        with pytest.raises(ResourceError, match=said):
+            list(desk.run(verb, {"out": RESULT}, session="a"))
+    finally:
+        desk.close()

@@ -41,7 +41,7 @@ class Settings:
     browser: bool = True
     queue_size: int = 16
     job_limit_s: float = 900.0
-    job_memory_mb: int = 6000
+    job_memory_mb: int = 4000
     max_upload_bytes: int = 200_000_000
     max_request_bytes: int = 2_000_000
     max_folder_bytes: int = 4_000_000_000
