@@ -101,11 +101,18 @@ class Watermark:
     def read(self, frames: Iterable[Picture]) -> MarkFound:
         """The bits in these frames, all voting.
 
-        Films that lost the note of their colour matrix on the way are shown in slightly wrong
-        colours; the mark is looked for in the colours as they are, and in both ways of righting.
-
         Args:
             frames: (H, W, 3) uint8 RGB, of any size.
+        """
+        readings, count = self.readings(frames)
+        bits = min(readings, key=lambda one: (one ^ self.payload).bit_count())
+        return MarkFound(bits, NUM_BITS - (bits ^ self.payload).bit_count(), count)
+
+    def readings(self, frames: Iterable[Picture]) -> tuple[list[int], int]:
+        """The bits by each of `COLOURS`, and how many frames there were.
+
+        Films that lost the note of their colour matrix on the way are shown in slightly wrong
+        colours; the bits are read in the colours as they are, and in both ways of righting them.
         """
         votes = np.zeros((len(COLOURS), NUM_BITS))
         count = 0
@@ -116,9 +123,7 @@ class Watermark:
                 row += np.bincount(self.carries.ravel(), phase.ravel(), NUM_BITS)
             count += 1
         powers = 1 << np.arange(NUM_BITS, dtype=np.int64)
-        found = [int(powers @ (row < 0)) for row in votes]
-        bits = min(found, key=lambda one: (one ^ self.payload).bit_count())
-        return MarkFound(bits, NUM_BITS - (bits ^ self.payload).bit_count(), count)
+        return [int(powers @ (row < 0)) for row in votes], count
 
 
 def _cells(frame: Picture) -> Floats:
