@@ -36,7 +36,7 @@ PROBLEMS = {
     "signingCredential.expired": "the certificate has run out",
 }
 OFFLINE = {
-    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": False},
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": True},
     "builder": {"thumbnail": {"enabled": False}},
 }
 

@@ -14,10 +14,20 @@ import av
 import numpy as np
 import pytest
 import soundfile
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from affetto.apps.talk_film import Told
 from affetto.apps.verify import EXIT_CODES, summary, verify
-from affetto.credentials import Credentials, load_credentials, provenance_notices, signing_folder
+from affetto.credentials import (
+    Credentials,
+    _certificate,
+    _name,
+    load_credentials,
+    provenance_notices,
+    signing_folder,
+)
 from affetto.errors import BadInput
 from affetto.media_write import write_clip
 from affetto.signature import SigningError, Statement, sign
@@ -237,9 +247,11 @@ def test_what_cannot_be_signed_is_an_error_and_stays(tmp_path):
     path = film(tmp_path / "talk.mp4", num_frames=1)
     before = path.read_bytes()
     other = load_credentials()
-    bad = Credentials(other.key_pem, "-----BEGIN CERTIFICATE-----\nno\n", kept=True)
-    with pytest.raises(SigningError, match="--no-provenance"):
-        sign(path, Statement("talk", 1, SHA, "trainedAlgorithmicMedia"), credentials=bad)
+    strange = own_chain("p384")[1].decode()  # of another key
+    for chain in ("-----BEGIN CERTIFICATE-----\nno\n", strange):
+        bad = Credentials(other.key_pem, chain, kept=True)
+        with pytest.raises(SigningError, match="--no-provenance"):
+            sign(path, Statement("talk", 1, SHA, "trainedAlgorithmicMedia"), credentials=bad)
     assert path.read_bytes() == before
     assert [one.name for one in tmp_path.iterdir()] == ["talk.mp4"]
 
@@ -251,3 +263,37 @@ def test_the_command_answers_with_its_exit_codes(signed, tmp_path):
     assert done.returncode == EXIT_CODES["marked"]
     assert json.loads(done.stdout)["state"] == "marked"
     assert subprocess.run([*words, Path("none.mp4")], capture_output=True).returncode == 3
+
+
+def own_chain(kind):
+    """A key of this kind, its certificate, an intermediate and a root, as an authority gives."""
+    keys = {
+        "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
+        "ed25519": ed25519.Ed25519PrivateKey.generate,
+        "rsa": lambda: rsa.generate_private_key(65537, 2048),
+    }
+    key, middle, root = keys[kind](), *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    names = [_name(f"Example {role}") for role in ("studio", "intermediate", "root")]
+    chain = [
+        _certificate(names[0], key, names[1], middle, is_root=False).sign(middle, SHA256()),
+        _certificate(names[1], middle, names[2], root, is_root=True).sign(root, SHA256()),
+        _certificate(names[2], root, names[2], root, is_root=True).sign(root, SHA256()),
+    ]
+    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key_pem, b"".join(one.public_bytes(Encoding.PEM) for one in chain)
+
+
+@pytest.mark.parametrize("kind", ["p384", "ed25519", "rsa"])
+def test_a_certificate_of_ones_own(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    key, chain = own_chain(kind)
+    signing_folder().mkdir(parents=True)
+    (signing_folder() / "chain.pem").write_bytes(chain)
+    (signing_folder() / "key.pem").write_bytes(key)
+    (signing_folder() / "key.pem").chmod(0o600)
+    path = film(tmp_path / "talk.mp4", num_frames=1)
+    sign(path, Statement("talk", 1, SHA, "trainedAlgorithmicMedia"), credentials=load_credentials())
+    verdict = verify(path)
+    assert (verdict.state, verdict.signed_here) == ("intact", True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
+    assert "Example studio" in verify(path).findings[0].sentence
