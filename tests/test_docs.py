@@ -255,3 +255,9 @@ def test_every_page_is_in_the_site():
     site = (ROOT / "mkdocs.yml").read_text()
     assert not {page.name for page in PAGES} - set(re.findall(r"([\w-]+\.md)", site))
     assert yaml.safe_load(site)["theme"]["font"] is False
+
+
+def test_every_card_is_named():
+    page = (ROOT / "docs" / "model_cards.md").read_text()
+    cards = {path.name for path in (ROOT / "model_cards").glob("*.md")}
+    assert cards == set(re.findall(r"model_cards/(\w+\.md)", page))
