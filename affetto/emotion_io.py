@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from affetto.text_file import read_text
 FORMAT = "affetto-emotion-track"
 VERSION = 1
 MAX_BYTES = 32 * 1024 * 1024
+MAX_STEPS = 500_000
 _VAD_VAR = tuple(f"{axis}_var" for axis in VAD_AXES)
 _FIXED_COLUMNS = ("time_s", "kind", "confidence", *VAD_AXES, *_VAD_VAR, *LABELS)
 
@@ -105,7 +107,10 @@ def _to_csv(track: EmotionTrack) -> str:
 
 
 def _from_csv(text: str) -> EmotionTrack:
-    rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = list(islice(reader, MAX_STEPS + 2))
+    if len(rows) > MAX_STEPS + 1:
+        raise ValueError(f"more than the {MAX_STEPS} steps allowed")
     header = rows[0] if rows else []
     width = sum(name.startswith("mean_") for name in header)
     columns = (*_FIXED_COLUMNS, *_embedding_columns(width))

@@ -26,6 +26,8 @@ from affetto.text_file import read_text
 
 SUFFIXES = (".csv", ".json", ".npz")
 MAX_BYTES = 128 * 1024 * 1024  # an hour of CSV at 25 fps has some 45 MB
+MAX_JSON_BYTES = MAX_BYTES // 2  # of JSON, which unpacks to twenty times its size
+MAX_FRAMES = 500_000  # more than an hour at 120 a second
 DECIMALS = 5
 TIME = "time_s"
 # Frame times in a CSV are rounded to 4 decimals; a rate that explains all of them is taken whole.
@@ -87,7 +89,7 @@ def read_motion(path: Path) -> Motion:
         if suffix == ".npz":
             channels, values, fps = _from_npz(path)
         else:
-            text = read_text(path, max_bytes=MAX_BYTES)
+            text = read_text(path, max_bytes=MAX_JSON_BYTES if suffix == ".json" else MAX_BYTES)
             channels, values, fps = (_from_json if suffix == ".json" else _from_csv)(text)
         return _motion(channels, values, fps)
     except KeyError as error:
@@ -116,6 +118,8 @@ def _motion(channels: Sequence[str], values: NDArray[np.float64], fps: float) ->
         raise ValueError(
             f"{len(channels)} channels need values (frames, {len(channels)}), got {values.shape}"
         )
+    if len(values) > MAX_FRAMES:
+        raise ValueError(f"{len(values)} frames, allowed are {MAX_FRAMES}")
     if not 1 <= fps <= 120:
         raise ValueError(f"frames a second are 1 to 120, got {fps:g}")
     low, high = np.array([RANGES[name] for name in channels]).T
@@ -140,6 +144,8 @@ def _from_csv(text: str) -> tuple[list[str], NDArray[np.float64], float]:
     for cells in reader:
         if not cells:
             continue
+        if len(rows) == MAX_FRAMES:
+            raise ValueError(f"more than the {MAX_FRAMES} frames allowed")
         if len(cells) != len(header):
             raise ValueError(
                 f"line {reader.line_num} has {len(cells)} cells, the first line {len(header)}"

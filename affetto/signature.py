@@ -138,7 +138,9 @@ def read_signature(file: BinaryIO, suffix: str, *, own: Credentials | None) -> S
             return _signature(json.loads(reader.json()), own)
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.RemoteManifest):
         return None
-    except (c2pa.C2paError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (
+        c2pa.C2paError, ValueError, LookupError, TypeError, AttributeError, RecursionError
+    ) as error:  # fmt: skip
         if not _mentions_manifest(file):
             return None
         raise BadInput(f"the manifest cannot be read: {_words(error)}") from error

@@ -129,14 +129,14 @@ def load_weights(source: str | Path) -> Weights:
             f"{tensor_file} has sha256 {digest}, expected {expected}: damaged or exchanged"
         )
     try:
-        tensors = load_file(tensor_file)
-    except (SafetensorError, OSError, ValueError) as error:
+        tensors = _without_scales(load_file(tensor_file))
+    except (SafetensorError, OSError, ValueError, LookupError, RuntimeError) as error:
         raise WeightsError(f"{tensor_file} is not a safetensors file: {error}") from error
     return Weights(
         name=str(source),
         sha256=digest,
         config=record["config"],
-        tensors=_without_scales(tensors),
+        tensors=tensors,
         licence=record["licence"],
         commercial=record["commercial"],
         trained_on=tuple(record["trained_on"]),

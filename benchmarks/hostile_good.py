@@ -275,7 +275,8 @@ def _write_track(path: Path) -> None:
 
 
 def _weights() -> bytes:
-    return save({"a": torch.arange(12.0).reshape(3, 4), "b": torch.ones(5, dtype=torch.float16)})
+    rows = {"c": torch.ones(3, 2, dtype=torch.int8), "c:row_scale": torch.ones(3)}
+    return save({"a": torch.arange(12.0).reshape(3, 4), "b": torch.ones(5).half()} | rows)
 
 
 def _record(digest: str) -> dict[str, object]:

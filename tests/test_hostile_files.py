@@ -2,15 +2,21 @@
 
 import io
 import json
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from affetto.apps.score_talk import is_talk
-from affetto.errors import BadInput
+from affetto.emotion_io import load_track
+from affetto.errors import BadInput, WeightsError
 from affetto.motion import CHANNELS, Motion
 from affetto.motion_file import MAX_BYTES, read_motion, rounded, write_motion
+from affetto.recognizers.face.picture import read_picture
+from affetto.weights import load_weights, save_weights
 
 
 @pytest.fixture
@@ -85,5 +91,39 @@ def test_a_manifest_of_another_form(tmp_path, monkeypatch):
         "__exit__": lambda *_: None, "json": lambda self: '{"active_manifest": "a"}',
     })  # fmt: skip
     monkeypatch.setattr(c2pa, "Reader", reader)
-    with pytest.raises(BadInput, match="lacks"):
-        signature.read_signature(io.BytesIO(), ".mp4", own=None)
+    with pytest.raises(BadInput, match="manifest"):
+        signature.read_signature(io.BytesIO(signature.CLAIM), ".mp4", own=None)
+
+
+def test_tables_of_millions_of_lines(whole, tmp_path, monkeypatch):
+    """Empty lines cost sixty times their size in memory."""
+    (tmp_path / "track.csv").write_text("\n" * 600_000)
+    with pytest.raises(BadInput, match="steps allowed"):
+        load_track(tmp_path / "track.csv")
+    monkeypatch.setattr("affetto.motion_file.MAX_FRAMES", 3)
+    (tmp_path / "a.csv").write_text("time_s,jawOpen\n" + "0,0\n" * 4)
+    for path in (whole, tmp_path / "a.csv"):
+        with pytest.raises(BadInput, match=r"allowed"):
+            read_motion(path)
+
+
+@pytest.mark.parametrize("scales", [torch.ones(3), torch.ones(2, 2), torch.tensor(1.0)])
+def test_scales_that_do_not_fit(tmp_path, scales):
+    """Torch's own errors came out."""
+    tensors = {"a": torch.ones(5, dtype=torch.int8), "a:row_scale": scales}
+    save_weights(tmp_path / "set", config={}, tensors=tensors, licence="none", commercial=True,
+                 trained_on=())  # fmt: skip
+    with pytest.raises(WeightsError):
+        load_weights(tmp_path / "set")
+
+
+def test_deep_pictures_take_little_memory(tmp_path):
+    """Of 16-bit ones each pixel once took 32 bytes."""
+    Image.fromarray(np.full((3000, 3000), 40_000, np.uint16)).save(tmp_path / "deep.png")
+    tracemalloc.start()
+    read = read_picture(tmp_path / "deep.png")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert read.shape == (3000, 3000, 3)
+    assert abs(int(read[0, 0, 0]) - round(40_000 / 65_535 * 255)) <= 1
+    assert peak < 14 * 3000 * 3000

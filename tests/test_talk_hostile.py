@@ -107,7 +107,7 @@ def test_pictures_without_a_face(place, portrait, match):
         ("empty.png", "is empty"),
         ("words.png", "cannot be read as a picture"),
         ("cut.jpg", "cannot be read as a picture"),
-        ("huge.png", "144 million pixels, allowed are 100"),
+        ("huge.png", "144 million pixels, allowed are 50"),
     ],
 )
 def test_pictures_that_cannot_be_read(place, portrait, match):

@@ -247,7 +247,7 @@ class _Saying:
             self.begun = True
             ours = {name for name, _ in self._added} | {b"access-control-allow-origin"}
             kept = [pair for pair in message.get("headers", []) if pair[0].lower() not in ours]
-            message = message | {"headers": kept + self._added}
+            message = {**message, "headers": kept + self._added}
         await self._send(message)
 
 

@@ -44,7 +44,7 @@ class Settings:
     job_memory_mb: int = 4000
     max_upload_bytes: int = 200_000_000
     max_request_bytes: int = 2_000_000
-    max_folder_bytes: int = 4_000_000_000
+    max_folder_bytes: int = 8_000_000_000
 
     @property
     def is_local(self) -> bool:

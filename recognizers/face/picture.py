@@ -18,7 +18,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm",
 )  # fmt: skip
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000  # of JPEG, which is decoded at a fraction of its size
+MAX_PIXELS_WHOLE = 50_000_000  # of all others
 MAX_BYTES = 400 * 1024 * 1024
 SHOWN_SIDE = 3072  # larger pictures are scaled down to this: faces stay far above 48 pixels
 SEE_THROUGH = 128  # grey behind transparent pixels
@@ -32,7 +33,7 @@ def read_picture(path: Path) -> Picture:
 
     Raises:
         MediaError: missing, empty, not a picture, damaged, cut short, or of more than
-            `MAX_PIXELS`.
+            `MAX_PIXELS` (`MAX_PIXELS_WHOLE` for all but JPEG).
     """
     from PIL import Image
 
@@ -41,7 +42,8 @@ def read_picture(path: Path) -> Picture:
         warnings.simplefilter("ignore")  # the size is checked here, against our own limit
         try:
             with Image.open(path, formats=FORMATS) as image:
-                _check_size(path, *image.size)
+                limit = MAX_PIXELS if image.format == "JPEG" else MAX_PIXELS_WHOLE
+                _check_size(path, *image.size, limit=limit)
                 return _rgb(image)
         except MediaError:
             raise
@@ -51,7 +53,7 @@ def read_picture(path: Path) -> Picture:
             raise MediaError(
                 f"{path} cannot be read as a picture ({type(error).__name__}: {error}): it is "
                 f"damaged, cut short or too large; accepted are {', '.join(FORMATS)} up to "
-                f"{MAX_PIXELS / 1e6:.0f} million pixels"
+                f"{MAX_PIXELS_WHOLE / 1e6:.0f} million pixels"
             ) from error
 
 
@@ -67,11 +69,11 @@ def _check_file(path: Path) -> None:
         raise MediaError(f"{path} has {size / 1e6:.0f} MB, allowed are {MAX_BYTES / 1e6:.0f}")
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
+def _check_size(path: Path, width: int, height: int, *, limit: int) -> None:
+    if width * height > limit:
         raise MediaError(
             f"{path} has {width} x {height} = {width * height / 1e6:.0f} million pixels, allowed "
-            f"are {MAX_PIXELS / 1e6:.0f}: scale it down"
+            f"are {limit / 1e6:.0f} of this kind: scale it down, or save it as JPEG"
         )
 
 
@@ -95,10 +97,12 @@ def _rgb(image: Any) -> Picture:  # noqa: ANN401
 
 def _eight_bits(values: NDArray[Any]) -> Picture:
     """Grey of more than 8 bits: whole numbers count as 16-bit, fractions as 0..1 or 0..max."""
-    given = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    given = values.astype(np.float32)
+    np.nan_to_num(given, copy=False, posinf=0.0, neginf=0.0)
     if np.issubdtype(values.dtype, np.integer):
         top = 65535.0 if given.max() > 255 else 255.0
     else:
         top = max(1.0, float(given.max()))
-    grey: Picture = np.clip(given / top * 255.0, 0, 255).round().astype(np.uint8)
+    given *= np.float32(255.0 / top)
+    grey: Picture = np.clip(given, 0, 255, out=given).round(out=given).astype(np.uint8)
     return grey
