@@ -330,12 +330,12 @@ def _sound_bombs() -> list[bytes]:
 
 
 def _picture_bombs() -> list[bytes]:
-    def png(width: int, height: int, raw: bytes) -> bytes:
+    def png(width: int, height: int, raw: bytes, depth: int = 8, colour: int = 2) -> bytes:
         def chunk(name: bytes, data: bytes) -> bytes:
             return struct.pack(">I", len(data)) + name + data + struct.pack(
                 ">I", zlib.crc32(name + data))  # fmt: skip
 
-        head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
         return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
                 + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b""))  # fmt: skip
 
@@ -345,7 +345,9 @@ def _picture_bombs() -> list[bytes]:
         ">I", zlib.crc32(text)) + small[33:]  # fmt: skip
     gif = b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + b"\x80\0\0" + bytes(6) + b","
     ppm = b"P6 60000 60000 255\n" + bytes(100)
-    return [png(60_000, 60_000, bytes(1000)), png(9000, 9000, bytes(HUGE)), png(0, 5, b""),
+    largest = [png(7000, 7000, bytes(7000 * (7000 * width + 1)), depth, colour)
+               for width, depth, colour in ((2, 16, 0), (4, 8, 6))]  # fmt: skip
+    return [*largest, png(60_000, 60_000, bytes(1000)), png(9000, 9000, bytes(HUGE)), png(0, 5, b""),
             png(2**31 - 1, 2**31 - 1, b""), bomb, gif + bytes(50), ppm, b"P5 1 1 0\n\0"]  # fmt: skip
 
 
