@@ -2,9 +2,10 @@
 
     python benchmarks/batch_throughput.py [--rounds 2]
 
-The same batch of talking portraits, soundtracks, voices and texts runs with one worker and with two,
-in turns, on a machine of two cores that does nothing else; the time is that of the whole command,
-start, loading and summary included. What the batch itself costs is read from the ledger: the time
+The same batch of talking portraits, soundtracks, voices and texts runs with one worker held to one
+core, with one worker that may use both (a portrait is encoded in a second thread), and with two, on a
+machine of two cores that does nothing else; the time is that of the whole command, start, loading
+and summary included. What the batch itself costs is read from the ledger: the time
 of an item less the time of the job within it, and the writing of a line, which is timed apart.
 """
 
@@ -39,9 +40,11 @@ def main() -> None:
     manifest = write_mix(options.folder / "jobs")
     runs = []
     for number in range(options.rounds):
-        for workers in (1, 2):
-            runs.append(timed(manifest, options.folder / f"out_{workers}_{number}", workers))
+        for workers, cores in ((1, 1), (1, 2), (2, 2)):
+            out = options.folder / f"out_{workers}_{cores}_{number}"
+            runs.append(timed(manifest, out, workers, cores))
             print(runs[-1], flush=True)
+    (options.folder / "runs.json").write_text(json.dumps(runs, indent=2))
     line_ms = 1000 * time_of_a_line(options.folder)
     write_result(
         "batch_throughput",
@@ -77,10 +80,13 @@ def write_mix(folder: Path) -> Path:
     return manifest
 
 
-def timed(manifest: Path, out: Path, workers: int) -> dict[str, float]:
-    """One run of the command."""
-    load, started = os.getloadavg()[0], time.perf_counter()
+def timed(manifest: Path, out: Path, workers: int, cores: int) -> dict[str, float]:
+    """One run of the command, held to so many cores."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[:cores])
+    before, started = busy_s(), time.perf_counter()
     process = start_batch(manifest, out, "--workers", str(workers))
+    os.sched_setaffinity(0, allowed)
     text = process.stdout.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - started
@@ -89,13 +95,20 @@ def timed(manifest: Path, out: Path, workers: int) -> dict[str, float]:
     jobs_s = [json.loads((out / line["id"] / "item.json").read_text())["wall_s"] for line in lines]
     return {
         "workers": workers,
+        "cores": cores,
         "items": len(lines),
         "wall_s": wall_s,
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "items_s": sum(line["wall_s"] for line in lines),
         "jobs_s": sum(jobs_s),
-        "load": load,
+        "others": (busy_s() - before - usage.ru_utime - usage.ru_stime) / wall_s,
     }
+
+
+def busy_s() -> float:
+    """CPU seconds that all processes of the machine have had, those of low priority apart."""
+    user, _, system = Path("/proc/stat").read_text().split()[1:4]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def time_of_a_line(folder: Path) -> float:
@@ -115,14 +128,18 @@ def time_of_a_line(folder: Path) -> float:
 
 def report(runs: list[dict[str, float]], line_ms: float) -> str:
     """The result file's text."""
-    ones, twos = ([run for run in runs if run["workers"] == count] for count in (1, 2))
-    faster = [one["wall_s"] / two["wall_s"] for one, two in zip(ones, twos, strict=True)]
+    free, two = (
+        min(run["wall_s"] for run in runs if (run["workers"], run["cores"]) == kind)
+        for kind in ((1, 2), (2, 2))
+    )
+    single = min(run["cpu_s"] for run in runs if run["cores"] == 1)
+    ones = [run for run in runs if run["workers"] == 1]
     placing_s = statistics.mean((run["items_s"] - run["jobs_s"]) / run["items"] for run in ones)
     item_s = statistics.mean(run["items_s"] / run["items"] for run in ones)
     rows = [
-        f"| {run['workers']} | {run['items']} | {run['wall_s']:.1f} | "
+        f"| {run['workers']} | {run['cores']} | {run['items']} | {run['wall_s']:.1f} | "
         f"{60 * run['items'] / run['wall_s']:.1f} | {run['cpu_s']:.1f} | "
-        f"{run['cpu_s'] / run['wall_s']:.2f} | {run['load']:.1f} |"
+        f"{run['cpu_s'] / run['wall_s']:.2f} | {run['others']:.2f} |"
         for run in runs
     ]
     overhead = (placing_s + line_ms / 1000) / item_s
@@ -132,15 +149,16 @@ def report(runs: list[dict[str, float]], line_ms: float) -> str:
             "",
             "24 jobs: 6 talking portraits of 256x256, 4 soundtracks, 8 voices of two minutes, 6 "
             "texts. Time of the whole command,",
-            "starting and loading included. `load`: how many other processes wanted the two cores "
-            "just before.",
+            "starting and loading included. `others`: cores that other processes took meanwhile.",
             "",
-            "| workers | jobs | wall s | jobs a minute | CPU s | cores used | load |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
+            "| workers | cores allowed | jobs | wall s | jobs a minute | CPU s | cores used | others |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- |",
             *rows,
             "",
-            f"Two workers against one: {', '.join(f'{one:.2f}' for one in faster)} times as fast "
-            f"(bar {MUST}).",
+            f"Two workers on two cores against one single-threaded worker: {single / two:.2f} times as "
+            f"fast (bar {MUST}). The one's time is",
+            "taken to be no more than its CPU time, so that what others did to it does not flatter.",
+            f"Against one worker that may use the second core too: {free / two:.2f} times.",
             "",
             f"What the batch adds to a job: {1000 * placing_s:.1f} ms to hand it over, bring its "
             f"files to the disk and put them in place, and {line_ms:.1f} ms",
