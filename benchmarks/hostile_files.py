@@ -83,7 +83,7 @@ def opened(jobs: list[tuple[str, int]], folder: Path) -> Iterator[dict]:
         child = child or Child(folder)
         outcome = child.ask(kind, number)
         yield {"kind": kind, "number": number} | outcome
-        if outcome["end"] in ("crash", "hang") or outcome["mb"] > LIMIT_MB / 2:
+        if outcome["end"] in ("crash", "hang"):
             child.stop()
             child = None
     if child:
