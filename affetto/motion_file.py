@@ -140,7 +140,7 @@ def _from_csv(text: str) -> tuple[list[str], NDArray[np.float64], float]:
     header = [name.strip() for name in next(reader, [])]
     if TIME not in header:
         raise ValueError(f"the first line must name {TIME} and channels such as jawOpen")
-    rows = []
+    rows: list[NDArray[np.float64]] = []
     for cells in reader:
         if not cells:
             continue
