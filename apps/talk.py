@@ -134,12 +134,8 @@ def _make(
     clean = models.speech is None
     listening = begun(lambda: _begin_to_listen(speech, text=job.text, clean=clean))
     portrait = analyse(picture, face_number=job.face, face_net=job.face_net)
-    renderer = Told(
-        Renderer(portrait, size=job.size),
-        label=job.label,
-        mark=job.provenance,
-        on_left=job.size is None and _stands_right(portrait),
-    )
+    renderer = Renderer(portrait, size=job.size)
+    on_left = job.size is None and _stands_right(portrait)
     wanted = wanted_track(request, speech, models=models, progress=progress)
     heard = listening()
     shown = expressed(wanted, strength=job.strength)
@@ -153,6 +149,7 @@ def _make(
     parts, first_s = render_film(
         rows_at(_noted(windows, moved), fps=job.fps, num_frames=num_frames),
         renderer,
+        Told(label=job.label, mark=job.provenance, on_left=on_left),
         num_frames=num_frames,
         fps=Fraction(job.fps).limit_denominator(1001),
         kept=kept,

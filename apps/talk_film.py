@@ -30,25 +30,22 @@ class Draws(Protocol):
 
 
 class Told:
-    """Frames that say what they are: the words in a corner, the mark in the pixels."""
+    """Has frames say what they are: the words in a corner, the mark in the pixels."""
 
-    def __init__(self, renderer: Draws, *, label: bool, mark: bool, on_left: bool) -> None:
+    def __init__(self, *, label: bool, mark: bool, on_left: bool = False) -> None:
         """Prepare.
 
         Args:
-            renderer: makes the frames.
             label: write 'AI-generated' on each.
             mark: hide Affetto's mark in each.
             on_left: the label stands in the lower left corner.
         """
-        self.renderer = renderer
         self.with_label, self.on_left = label, on_left
         self.label: Label | None = None  # until the first frame tells its size
         self.mark = Watermark() if mark else None
 
-    def frame(self, row: Row) -> Picture:
-        """(62,) as in Motion -> (H, W, 3) uint8."""
-        frame = self.renderer.frame(row)
+    def frame(self, frame: Picture) -> Picture:
+        """(H, W, 3) uint8 to the same with words and mark; all frames are of one size."""
         if self.with_label:
             height, width, _ = frame.shape
             self.label = self.label or Label(width=width, height=height, on_left=self.on_left)
@@ -68,6 +65,7 @@ def segment_sizes(num_frames: int, fps: Fraction) -> list[int]:
 def render_film(
     rows: Iterator[Row],
     renderer: Draws,
+    told: Told,
     *,
     num_frames: int,
     fps: Fraction,
@@ -79,6 +77,7 @@ def render_film(
     Args:
         rows: `num_frames` of them.
         renderer: makes frames.
+        told: has them say what they are.
         num_frames: at least one.
         fps: frames a second.
         kept: where segments are, and are put.
@@ -93,7 +92,7 @@ def render_film(
         part, group = kept.segment(number), list(islice(rows, size))
         if not part.exists():
             frames = made_ahead(map(renderer.frame, group), depth=AHEAD_FRAMES)
-            write_clip(frames, fps, part)
+            write_clip(map(told.frame, frames), fps, part)
         first_s = first_s or time.perf_counter()
         parts.append(part)
         done += len(group)

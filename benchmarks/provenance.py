@@ -63,16 +63,8 @@ def rendered(photo: Path) -> Frames:
     return [renderer.frame(row) for row in motions()]
 
 
-class Drawn:
-    """Frames that are there already, for `Told`."""
-
-    def frame(self, row):
-        return row
-
-
 def told(frames: Frames, *, mark: bool) -> Frames:
-    through = Told(Drawn(), label=True, mark=mark, on_left=False)
-    return [through.frame(frame) for frame in frames]
+    return list(map(Told(label=True, mark=mark).frame, frames))
 
 
 def decoded(path: Path) -> Frames:

@@ -16,6 +16,7 @@ import soundfile
 from affetto.apps.cli import main
 from affetto.apps.soundtrack import models_of, run
 from affetto.apps.soundtrack_job import Job
+from affetto.apps.verify import verify
 from affetto.clip import Clip
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
@@ -104,6 +105,17 @@ def test_every_file_is_there_and_listed(made):
         "recipe.json",
     } <= found
     assert len([name for name in found if name.startswith("stems/")]) >= 4
+
+
+def test_film_mix_and_stems_say_what_they_are(made):
+    out, _ = made
+    for path in (out / "film.mp4", out / "mix.wav", *(out / "stems").glob("*.wav")):
+        verdict = verify(path)
+        assert (verdict.state, verdict.signed_here) == ("intact", True)
+        generated = "trainedAlgorithmicMedia"
+        composite = "compositeWithTrainedAlgorithmicMedia"
+        assert verdict.source == (generated if path.parent.name == "stems" else composite)
+        assert [one.good for one in verdict.findings if one.kind == "recipe"] == [True]
 
 
 def test_lengths_and_picture_are_the_films(made, film):
@@ -198,9 +210,12 @@ def test_music_may_be_shorter_than_the_film(film, tmp_path):
         "--length",
         6,
         "--no-original-sound",
+        "--no-provenance",
         "--quiet",
     )
     assert code == 0
+    assert verify(tmp_path / "out" / "mix.wav").state == "nothing"
+    assert not json.loads((tmp_path / "out" / "recipe.json").read_text())["config"]["provenance"]
     assert text.startswith("Music of 6.00 s in")
     samples, rate = soundfile.read(tmp_path / "out" / "mix.wav")
     assert abs(len(samples) / rate - sum(SHOTS_S)) < 0.01

@@ -20,6 +20,7 @@ from affetto.apps import talk_request
 from affetto.apps.talk import run
 from affetto.apps.talk_job import Job, summary
 from affetto.apps.talk_measures import measure
+from affetto.apps.verify import verify
 from affetto.clip import Clip
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.errors import BadInput, MediaError, RequestError
@@ -107,6 +108,35 @@ def test_the_film_has_the_speechs_length_and_sound(made, place):
     lag = np.argmax(np.correlate(sound[8000:24_000], asked[9000:20_000], "valid")) - 1000
     assert abs(lag) < 16  # 1 ms
     assert len(list(film.frames())) == 105
+
+
+def test_the_film_says_what_it_is(made, place, tmp_path):
+    verdict = verify(made / "talk.mp4")
+    assert (verdict.state, verdict.signed_here) == ("intact", True)
+    assert {finding.kind: finding.good for finding in verdict.findings} == {
+        "signature": True,
+        "mark": True,
+        "recipe": True,
+    }
+    plain = run(job(place, tmp_path / "a", label=False, provenance=False))
+    labelled = run(job(place, tmp_path / "b", provenance=False))
+    assert verify(tmp_path / "a" / "talk.mp4").state == "nothing"
+    assert "--no-label --no-provenance" in plain.command
+    assert [said for said in plain.notices if "--no-label" in said]
+    recipe = json.loads((tmp_path / "a" / "recipe.json").read_text())
+    assert not recipe["config"]["label"]
+    assert not recipe["config"]["provenance"]
+    assert [said for said in recipe["scores"]["notices"] if "--no-provenance" in said]
+    assert "--no-label" not in labelled.command
+    (one, other) = (
+        np.stack([picture for _, picture in Clip.open(tmp_path / name / "talk.mp4").frames()])
+        for name in "ab"
+    )
+    differs = np.abs(one.astype(int) - other).mean(axis=(0, 3)) > 15
+    rows, columns = np.nonzero(differs)
+    assert rows.min() > 100  # of 128
+    assert columns.min() > 50
+    assert differs.sum() > 200
 
 
 def test_motion_and_emotion_are_what_was_shown(made):

@@ -36,18 +36,16 @@ SHA = "ab" * 32
 FPS = Fraction(25)
 
 
-class Scene:
+def scene(index):
     """Slowly moving soft colours, as a renderer draws them."""
-
-    def frame(self, row):
-        rows, columns = np.mgrid[:256, :256] / 40
-        waves = (np.sin(rows + row / 9), np.cos(columns - row / 7), np.sin(rows + columns))
-        return np.stack([110 + 90 * wave for wave in waves], axis=-1).astype(np.uint8)
+    rows, columns = np.mgrid[:256, :256] / 40
+    waves = (np.sin(rows + index / 9), np.cos(columns - index / 7), np.sin(rows + columns))
+    return np.stack([110 + 90 * wave for wave in waves], axis=-1).astype(np.uint8)
 
 
 def film(path, *, label=True, mark=True, num_frames=20):
-    drawn = Told(Scene(), label=label, mark=mark, on_left=False)
-    write_clip(map(drawn.frame, range(num_frames)), FPS, path)
+    told = Told(label=label, mark=mark)
+    write_clip(map(told.frame, map(scene, range(num_frames))), FPS, path)
     return path
 
 
