@@ -55,5 +55,5 @@ def test_missing_files_are_named(verb, tmp_path):
         "recognize": {"media": missing},
         "score": {"media": missing, "request": "happy"},
     }[verb]
-    with pytest.raises(MediaError, match="missing.mp4"):
+    with pytest.raises(MediaError, match=r"missing\.mp4"):
         perform(verb, options)
