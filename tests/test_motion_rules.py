@@ -14,7 +14,7 @@ from affetto.gen.portrait.motion.coarticulation import articulate, closure, lay_
 from affetto.gen.portrait.motion.finish import finish
 from affetto.gen.portrait.motion.gaze import saccades, turned_back
 from affetto.gen.portrait.motion.head import accents, sway
-from affetto.gen.portrait.motion.rules import speak
+from affetto.gen.portrait.motion.rules import WIDTH_KEPT, speak
 from affetto.motion import CHANNELS, PLACE, POSE, Motion
 from affetto.request import parse_request
 
@@ -101,6 +101,16 @@ def test_lips_round_ahead_of_time() -> None:
     phones = (SpokenPhone("t", 0.30, 0.42, 1.0), SpokenPhone("u", 0.42, 0.6, 1.0))
     course = column(articulate(phones, np.arange(0, 1.2, 0.02), np.ones(60)), "mouthPucker")
     assert course[round(0.34 / 0.02)] > 0.25 * course.max()  # well before the vowel
+
+
+def test_a_smile_gives_way_where_lips_round() -> None:
+    rounds = tuple(SpokenPhone("w", 1.0 + 2 * k, 1.4 + 2 * k, 1.0) for k in range(3))
+    flat = tuple(SpokenPhone("t", 1.0 + 2 * k, 1.4 + 2 * k, 1.0) for k in range(3))
+    smiles = [
+        column(speak(phones, loudness(), asked("happy"), seed=0).values, "mouthSmileLeft")[30]
+        for phones in (rounds, flat)
+    ]
+    assert smiles[0] == pytest.approx(WIDTH_KEPT * smiles[1], abs=0.05)
 
 
 def test_nothing_said_is_a_mouth_at_rest() -> None:

@@ -29,12 +29,18 @@ QUIET_EFFORT, LOUD_EFFORT = 0.7, 1.2  # of the mouth's opening, soft and loud
 EMOTION_S = 0.18  # an expression's onset and offset
 SPEAKING_S = 0.15
 OPENING_KEPT = 0.85  # while speaking, of how far an emotion opens the mouth
+ROUNDED, WIDTH_KEPT = 0.6, 0.6  # a mouth puckered so far keeps so much of an emotion's width
 FURTHEST = np.array([7.0, 9.0, 6.0, 0.12, 0.08, 0.12])  # that the head moves by itself
 _OPENING = [PLACE[name] for name in (
     "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLowerDownLeft",
     "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "mouthRollLower",
     "mouthRollUpper", "mouthPressLeft", "mouthPressRight",
 )]  # fmt: skip
+_WIDENING = [
+    PLACE[f"mouth{name}{side}"]
+    for name in ("Smile", "Stretch", "Dimple", "Frown")
+    for side in ("Left", "Right")
+]
 
 
 def speak(
@@ -64,7 +70,10 @@ def speak(
     times = (np.arange(num_frames, dtype=np.float64) + 0.5) / FPS
     draws = [np.random.default_rng([seed, stream]) for stream in range(5)]
     mouth = articulate(phones, times, effort(course, prosody.rate_hz, times))
-    values = mouth + _felt(track, times, strength, _speaking(phones, times))
+    asked = _felt(track, times, strength, _speaking(phones, times))
+    rounded = np.clip(mouth[:, PLACE["mouthPucker"]] / ROUNDED, 0.0, 1.0)
+    asked[:, _WIDENING] *= 1.0 - (1.0 - WIDTH_KEPT) * rounded[:, None]
+    values = mouth + asked
     values = lay_over(values, phones, times)
     _live(values, course, prosody.rate_hz, times, draws, liveliness)
     starts = blink_times(num_frames / FPS, rng=draws[3], per_minute=None)
