@@ -175,6 +175,8 @@ class _Child:
                     ends = time.monotonic() + (limit_s or 0)
                 elif "progress" in line:
                     progress(str(line["progress"][0]), float(line["progress"][1]))
+                elif gives_up is None and line.get("error") == Cancelled.__name__:
+                    raise WorkerDied("somebody else interrupted the process of the job")
                 else:
                     return line
             self._check_memory()

@@ -23,7 +23,7 @@ class Job:
 
 def job_of(verb, options):
     """As affetto.apps.verbs.job_of."""
-    if verb not in ("sleep", "crash", "refuse", "copy", "fragile", "fell"):
+    if verb not in ("sleep", "crash", "refuse", "copy", "fragile", "fell", "stopped"):
         raise UsageError(f"{verb!r} is no verb")
     if unknown := set(options) - {field.name for field in fields(Job)}:
         raise UsageError(f"{verb} knows no {', '.join(sorted(unknown))}")
@@ -60,6 +60,9 @@ def perform(verb, options, *, progress):
             mark.touch()
             os.kill(os.getpid() if verb == "fragile" else os.getppid(), signal.SIGKILL)
             time.sleep(60)
+    elif verb == "stopped":  # Ctrl-C by somebody else
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
     elif verb == "refuse":
         raise MediaError("no such film: here.mp4")
     elif verb == "stumble":

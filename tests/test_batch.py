@@ -155,15 +155,17 @@ def test_a_failure_is_told_and_tried_again_by_the_next_run(place):
         {"id": "dies", "do": "crash", "media": "a.txt"},
         {"id": "slow", "do": "sleep", "media": "a.txt", "seconds": 30},
         {"id": "weak", "do": "fragile", "media": "a.txt"},
+        {"id": "stopped", "do": "stopped", "media": "a.txt"},
         {"id": "good", "do": "copy", "media": "a.txt"},
     )
     summary = batch(place, retries=1, limit_s=0.5)
     failed = {one.id: one for one in summary.failed}
-    assert set(failed) == {"bad", "dies", "slow"}
+    assert set(failed) == {"bad", "dies", "slow", "stopped"}
     assert (failed["bad"].attempts, failed["bad"].exit_code) == (1, 3)
     assert failed["bad"].error == "no such film: here.mp4"
     assert (failed["dies"].attempts, failed["dies"].exit_code) == (2, 4)
     assert "not done within 0.5 s" in failed["slow"].error
+    assert (failed["stopped"].attempts, failed["stopped"].exit_code) == (2, 4)
     assert summary.done == 2
     assert summary.exit_code == 4
     assert not (place / "out/bad").exists()
@@ -241,6 +243,39 @@ def test_slurm_jobs_do_it_too_and_a_dying_one_is_sent_again(place, monkeypatch):
     assert summary.done == 1
     assert [one.error for one in summary.failed] == ["no such film: here.mp4"]
     assert sorted(line["id"] for line in ledger(place)) == ["bad", "job"]
+
+
+class Again:
+    """An executor whose jobs run twice, as after a node of SLURM went down."""
+
+    def map_array(self, do_share, *columns):
+        for arguments in zip(*columns, strict=True):
+            do_share(*arguments)
+            do_share(*arguments)
+        return [Ended() for _ in columns[0]]
+
+
+class Ended:
+    def done(self):
+        return True
+
+
+def test_what_slurm_runs_again_counts_once(place, monkeypatch):
+    monkeypatch.setattr("affetto.apps.batch.on_slurm._executor", lambda *_: Again())
+    assert batch(place, engine="slurm").done == 3
+    assert len(ledger(place)) == 3
+
+
+def test_a_folder_of_another_key_is_not_taken_for_done(place):
+    """A result was put in place, then the machine died before the ledger had it."""
+    batch(place)
+    before = (place / "out/ledger.jsonl").read_bytes()
+    (place / "a.txt").write_text("other")
+    batch(place)
+    (place / "out/ledger.jsonl").write_bytes(before)
+    (place / "a.txt").write_text("a")
+    assert batch(place).done_before == 2
+    assert text(place, "a") == "A"
 
 
 @pytest.mark.slow

@@ -49,30 +49,23 @@ def do_item(
         Cancelled: `cancelled` said so; what helps to go on stays in `aside`.
     """
     started = time.monotonic()
-    attempts, error, exit_code = 0, "", 0
+    attempts = 0
+    failure: EngineError | None = None
     done = made_of(out / item.id) == item.key
     while not done:
         attempts += 1
         try:
             _attempt(item, out, aside, worker, limits, doing, cancelled)
-            done = True
+            done, failure = True, None
         except Cancelled:
             raise
-        except EngineError as failure:
-            error, exit_code = str(failure), failure.exit_code
-            if not isinstance(failure, WorkerDied) or attempts > limits.retries:
+        except EngineError as error:
+            failure = error
+            if not isinstance(error, WorkerDied) or attempts > limits.retries:
                 break
     shutil.rmtree(aside, ignore_errors=True)
-    return Outcome(
-        id=item.id,
-        do=item.do,
-        key=item.key,
-        state="done" if done else "failed",
-        attempts=attempts,
-        wall_s=round(time.monotonic() - started, 3),
-        error="" if done else error,
-        exit_code=0 if done else exit_code,
-    )
+    wall_s = round(time.monotonic() - started, 3)
+    return item.ended(attempts=attempts, wall_s=wall_s, failure=failure)
 
 
 def made_of(folder: Path) -> str | None:
@@ -144,8 +137,14 @@ def _write(path: Path, record: Any) -> None:  # noqa: ANN401 - JSON
 def _to_disk(folder: Path) -> None:
     """Wait until the disk has every file of a folder, so that a rename never shows empty ones."""
     for path in (*folder.rglob("*"), folder):
-        handle = os.open(path, os.O_RDONLY)
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
         os.fsync(handle)
+    finally:
         os.close(handle)
 
 
@@ -159,6 +158,4 @@ def _put(folder: Path, final: Path, aside: Path, key: str) -> None:
     except OSError:
         if made_of(final) != key:  # else someone else was as far a moment ago
             raise
-    handle = os.open(final.parent, os.O_RDONLY)
-    os.fsync(handle)
-    os.close(handle)
+    _sync(final.parent)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from affetto.errors import EngineError
+
 VERBS_MODULE = "affetto.apps.verbs"
 EngineName = Literal["local", "ray", "slurm"]
 LIMIT_S = 3600.0
@@ -76,6 +78,21 @@ class Item:
     outputs: tuple[str, ...] = ()
     key: str = ""
     inputs: Mapping[str, tuple[int, int, str]] = field(default_factory=dict)
+
+    def ended(
+        self, *, attempts: int, wall_s: float = 0.0, failure: EngineError | None = None
+    ) -> "Outcome":
+        """What became of it: done, or failed for a reason."""
+        return Outcome(
+            id=self.id,
+            do=self.do,
+            key=self.key,
+            state="failed" if failure else "done",
+            attempts=attempts,
+            wall_s=wall_s,
+            error=str(failure) if failure else "",
+            exit_code=failure.exit_code if failure else 0,
+        )
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class Ledger:
             self._take(line)
         size = os.fstat(self._file).st_size
         if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")  # what follows is not to be torn too
+            with resource_errors(self._path):
+                os.write(self._file, b"\n")  # what follows is not to be torn too
 
     def add(self, outcome: Outcome, item: Item) -> None:
         """Write a line and wait until the disk has it.

@@ -23,9 +23,12 @@ def do_locally(
 
     def work() -> None:
         with Worker(memory_mb=limits.memory_mb, performer=limits.performer) as worker:
-            while waiting and not stop.is_set():
+            while not stop.is_set():
                 try:
                     item = waiting.popleft()
+                except IndexError:
+                    return
+                try:
                     outcome = do_item(
                         item,
                         out=out,
@@ -36,7 +39,7 @@ def do_locally(
                         cancelled=stop.is_set,
                     )
                     outcomes.put(outcome)
-                except (Cancelled, IndexError):  # IndexError: another took the last one
+                except Cancelled:
                     return
                 except BaseException as error:  # noqa: BLE001 - raised below, in the caller's thread
                     outcomes.put(error)

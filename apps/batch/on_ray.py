@@ -18,7 +18,7 @@ from uuid import uuid4
 from affetto.apps.batch.item import WORK, do_item
 from affetto.apps.batch.job import Doing, Item, Limits, Outcome
 from affetto.apps.worker import Worker
-from affetto.errors import EXIT_RESOURCES, ResourceError
+from affetto.errors import ResourceError
 
 LOOK_S = 0.2
 OBJECT_STORE_BYTES = 100_000_000  # items and outcomes are small
@@ -63,7 +63,7 @@ def do_on_ray(
     """See `affetto.apps.batch.job.Engine`; without RAY_ADDRESS a Ray of this machine's own.
 
     Raises:
-        ResourceError: Ray is not installed, or the cluster does not answer.
+        ResourceError: Ray is not installed, the cluster does not answer, or it cannot run this.
     """
     ray = _started(workers)
     try:
@@ -93,11 +93,12 @@ def _outcomes(
             try:
                 outcome = ray.get(reference)
             except ray.exceptions.RayError as error:
-                outcome = None
-                if call.item and call.attempt > limits.retries:
-                    outcome = _lost(call.item, call.attempt, error)
-                elif call.item:
-                    waiting.appendleft((call.item, call.attempt + 1))
+                if getattr(error, "actor_init_failed", False):  # it would fail for ever
+                    why = str(error).strip().rpartition("\n")[2]
+                    raise ResourceError(
+                        f"Ray's workers cannot run Affetto ({why}): all nodes need the same one"
+                    ) from error
+                outcome = _tried(call, error, waiting, limits)
                 calls[call.actor.ready.remote()] = _Call(call.actor, None, 0)
             else:
                 _give(call.actor, waiting, calls, work, doing)
@@ -105,6 +106,19 @@ def _outcomes(
                 left -= 1
                 yield outcome
         yield None
+
+
+def _tried(
+    call: _Call, error: Exception, waiting: deque[tuple[Item, int]], limits: Limits
+) -> Outcome | None:
+    """What becomes of an item whose actor died: it waits again, or has failed."""
+    if call.item is None:
+        return None
+    if call.attempt <= limits.retries:
+        waiting.appendleft((call.item, call.attempt + 1))
+        return None
+    died = ResourceError(f"its worker died {call.attempt} times ({type(error).__name__})")
+    return call.item.ended(attempts=call.attempt, failure=died)
 
 
 def _give(
@@ -146,16 +160,3 @@ def _started(workers: int | None) -> Any:  # noqa: ANN401 - the module, which is
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise ResourceError(f"Ray does not start: {error}") from error
     return ray
-
-
-def _lost(item: Item, attempts: int, error: Exception) -> Outcome:
-    return Outcome(
-        id=item.id,
-        do=item.do,
-        key=item.key,
-        state="failed",
-        attempts=attempts,
-        wall_s=0.0,
-        error=f"its worker died {attempts} times ({type(error).__name__})",
-        exit_code=EXIT_RESOURCES,
-    )

@@ -19,7 +19,7 @@ from uuid import uuid4
 from affetto.apps.batch.item import WORK, do_item
 from affetto.apps.batch.job import Doing, Item, Limits, Outcome
 from affetto.apps.worker import Worker
-from affetto.errors import EXIT_RESOURCES, Cancelled, ResourceError, UsageError
+from affetto.errors import Cancelled, ResourceError, UsageError
 
 LOOK_S = 0.5
 SHARES_PER_WORKER = 4  # so that long items do not leave the other workers idle at the end
@@ -48,30 +48,29 @@ def do_on_slurm(
     work = out.absolute() / WORK / uuid4().hex
     work.mkdir(parents=True)
     executor = _executor(work, limits, workers, cluster)
-    attempts = dict.fromkeys((item.id for item in items), 1)
-    left = list(items)
+    left = {item.id: item for item in items}
     jobs: list[Any] = []
     try:
-        while left:
-            shares = _shares(left, workers)
+        for _ in range(limits.retries + 1):
+            shares = _shares(list(left.values()), workers)
             notes = [work / f"{uuid4().hex}.jsonl" for _ in shares]
             paths = [str(path) for path in notes]
             jobs = executor.map_array(
                 do_share, shares, paths, [str(out.absolute())] * len(shares), [limits] * len(shares)
             )
             for outcome in _noted(jobs, notes):
-                if outcome is not None:
-                    left = [item for item in left if item.id != outcome.id]
-                yield outcome
-            for item in [item for item in left if attempts[item.id] > limits.retries]:
-                left.remove(item)
-                yield _lost(item, attempts[item.id])
-            for item in left:
-                attempts[item.id] += 1
+                if outcome is None or left.pop(outcome.id, None):  # SLURM may have run a job again
+                    yield outcome
+            if not left:
+                return
     finally:
         for job in jobs:
             if not job.done():
                 job.cancel()
+    times = limits.retries + 1
+    lost = ResourceError(f"its SLURM job died {times} times, or ran out of time")
+    for item in left.values():
+        yield item.ended(attempts=times, failure=lost)
 
 
 def do_share(items: Sequence[Item], notes: str, out: str, limits: Limits) -> None:
@@ -157,16 +156,3 @@ def _new_notes(path: Path, start: int) -> tuple[list[Outcome], int]:
         whole = file.read().rpartition(b"\n")[0]
     outcomes = [Outcome(**json.loads(line)) for line in whole.splitlines()]
     return outcomes, start + len(whole) + bool(whole)
-
-
-def _lost(item: Item, attempts: int) -> Outcome:
-    return Outcome(
-        id=item.id,
-        do=item.do,
-        key=item.key,
-        state="failed",
-        attempts=attempts,
-        wall_s=0.0,
-        error=f"its SLURM job died {attempts} times, or ran out of time",
-        exit_code=EXIT_RESOURCES,
-    )

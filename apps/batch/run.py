@@ -15,7 +15,7 @@ from affetto.apps.batch.item import WORK, made_of
 from affetto.apps.batch.job import Engine, Item, Job, Outcome, Problem, Summary
 from affetto.apps.batch.key import Digests
 from affetto.apps.batch.ledger import Ledger, locked
-from affetto.apps.batch.manifest import RECORD, read_manifest
+from affetto.apps.batch.manifest import read_manifest
 from affetto.apps.batch.summary import write_summary
 from affetto.apps.progress import Report, silent
 from affetto.errors import BadInput, Cancelled, UsageError
@@ -97,12 +97,10 @@ def _missing(items: Sequence[Item], out: Path, ledger: Ledger) -> list[Item]:
     """The items without a result of their key. One that only the ledger lacks is noted there."""
     missing = []
     for item in items:
-        if ledger.done.get(item.id) == item.key and (out / item.id / RECORD).exists():
-            continue
         if made_of(out / item.id) != item.key:
             missing.append(item)
-            continue
-        ledger.add(Outcome(item.id, item.do, item.key, "done", 0, 0.0), item)
+        elif ledger.done.get(item.id) != item.key:
+            ledger.add(item.ended(attempts=0), item)
     return missing
 
 
