@@ -3,10 +3,11 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from affetto.apps.batch.job import LIMIT_S, RETRIES, EngineName, Job, Problem
 from affetto.apps.commands.options import Json, Quiet
 
 
@@ -17,16 +18,14 @@ def batch(
     out: Annotated[
         Path, typer.Option(help="Folder for a folder an item, the ledger and the summary.")
     ],
-    engine: Annotated[
-        Literal["local", "ray", "slurm"], typer.Option(help="Who does the work.")
-    ] = "local",
+    engine: Annotated[EngineName, typer.Option(help="Who does the work.")] = "local",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Items done at once. Default: one for each core.")
     ] = None,
     retries: Annotated[
         int, typer.Option(min=0, help="How often an item whose worker died is tried again.")
-    ] = 2,
-    limit_s: Annotated[float, typer.Option(min=1, help="Seconds an item may take.")] = 3600.0,
+    ] = RETRIES,
+    limit_s: Annotated[float, typer.Option(min=1, help="Seconds an item may take.")] = LIMIT_S,
     memory_mb: Annotated[
         int | None, typer.Option(min=500, help="Memory an item may take. Default: any.")
     ] = None,
@@ -34,7 +33,6 @@ def batch(
     quiet: Quiet = False,
 ) -> None:
     """Do many jobs from a manifest; run it again to do what is missing or has changed."""
-    from affetto.apps.batch.job import Job, Problem
     from affetto.apps.batch.run import run
     from affetto.apps.batch.summary import plain, text
     from affetto.apps.progress import bar

@@ -2,14 +2,11 @@
 
 import dataclasses
 import json
-from typing import Annotated
 
-import typer
+from affetto.apps.commands.options import Json
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-) -> None:
+def doctor(as_json: Json = False) -> None:
     """Say what is installed, what it can do, and what to run where something is missing."""
     from affetto.apps.doctor import examine, table
 

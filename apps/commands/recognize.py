@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from affetto.apps.commands.options import Quiet
+from affetto.apps.commands.options import Json, Quiet
 
 
 def recognize(
@@ -36,9 +36,7 @@ def recognize(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON on stdout.")
-    ] = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Recognize emotion in voices, faces, pictures and words; say how sure that is."""
