@@ -46,8 +46,8 @@ SHIPPED: dict[str, str] = {
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
     "speech": "2fa485cacc5a23458335edddc2d2b4b77d8e2e0c468c231e392373724f2f1aad",
-    "motion_clean": "098ef920ed38492975872b3eb0725f58e49f1e2b00277330f41b9afc78e28383",
-    "motion": "42b29d2e1b3015c0e4f2fee992d0cf96e798179d19f94ec61b08aa217d429496",
+    "motion_clean": "0102d017fd5e4d0e6dbb001894d080c190feaf8c65835875a75a28de89fb3cd3",
+    "motion": "bd6e2c620ebcf5b8c13db276b0d802fc3a36d9847098c64fa52931800823b379",
     "text": "51bcf1bcc7d45e891d95d762fe66e97b148a8ba2595a325f3a245a5482d58a0b",
 }
 
