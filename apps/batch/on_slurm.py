@@ -59,7 +59,8 @@ def do_on_slurm(
                 do_share, shares, paths, [str(out.absolute())] * len(shares), [limits] * len(shares)
             )
             for outcome in _noted(jobs, notes):
-                if outcome is None or left.pop(outcome.id, None):  # SLURM may have run a job again
+                # SLURM may have run a job again
+                if outcome is None or left.pop(outcome.id, None) is not None:
                     yield outcome
             if not left:
                 return
