@@ -1,6 +1,7 @@
 """The judges of emotion with their weights, each loaded when it is first needed."""
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,14 @@ class Nets:
         from affetto.recognizers.face.recognizer import load_face
 
         return load_face_judge() if self._face_judge else load_face()
+
+    @cached_property
+    def apart(self) -> "Nets":
+        """The same judges, but for the face the one that is never a loss."""
+        others = copy(self)
+        vars(others).pop("face", None)
+        others._face_judge = True
+        return others
 
     @cached_property
     def text(self) -> "TextRecognizer":

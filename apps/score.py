@@ -1,7 +1,8 @@
 """`affetto score`: does a recording show the emotion that was wanted? With controls beside.
 
 The judge may be no net that was a loss when the recording was made, nor one that learned from a
-loss's data: the recipe beside the recording says which those were.
+loss's data: the recipe beside the recording says which those were. Where all judge and the usual
+face net may not, the one kept apart for this does.
 """
 
 import shlex
@@ -22,12 +23,16 @@ from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput, RequestError, UsageError
 from affetto.recognizers.face.picture import read_picture
-from affetto.recognizers.independence import RECIPE_FILE, Net, check_judge, losses_of
+from affetto.recognizers.independence import RECIPE_FILE, Dependent, Net, check_judge, losses_of
 from affetto.recognizers.score import Score, score_track
 from affetto.request import Auto, parse_request
 
 RATE_HZ = 2.0
 LEAST_S = 1 / RATE_HZ  # a picture counts as this long
+STOOD_IN = (
+    "Faces are judged by face_judge: the usual face net was a loss when this was made, or knows "
+    "what a loss knew."
+)
 # --judge -> the modalities it looks at
 JUDGES: dict[str, tuple[Modality, ...]] = {
     "all": MODALITIES,
@@ -94,6 +99,7 @@ class Result:
         has_record: whether there was a recipe to read.
         comparisons: with the request, with the reference.
         portrait: of a talking portrait: lips, lag, blinks, identity; else empty.
+        notices: what the person should know of who judged.
     """
 
     job: Job
@@ -103,6 +109,7 @@ class Result:
     has_record: bool
     comparisons: tuple[Comparison, ...]
     portrait: tuple[PortraitScore, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Result:
@@ -117,8 +124,8 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
 
     _check(job)
     torch.set_num_threads(1)
-    nets = nets or Nets(face_judge=job.judge == "face-judge")
-    losses, has_record = _independent(job, nets)
+    losses, has_record = _losses(job)
+    nets, notices = _independent(job, nets or Nets(face_judge=job.judge == "face-judge"), losses)
     workers = job.threads or free_cores()
 
     def read(path: Path, first: float) -> Recognition:
@@ -142,6 +149,7 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
         has_record=has_record,
         comparisons=tuple(_comparisons(job, found, read, photo)),
         portrait=score_talk(job.media, read_picture(photo) if photo else None) if talks else (),
+        notices=notices,
     )
     if job.out is not None:
         write_report(job.out, result)
@@ -165,16 +173,30 @@ def _check(job: Job) -> None:
         raise BadInput(f"--out {job.out} is a file: give a folder")
 
 
-def _independent(job: Job, nets: Nets) -> tuple[tuple[Net, ...], bool]:
-    """The losses on record, after making sure that nobody who could judge is one of them."""
-    kind = kind_of(job.media) or "video"
-    looked_at = [name for name in WHAT[kind] if name in JUDGES[job.judge]]
+def _losses(job: Job) -> tuple[tuple[Net, ...], bool]:
+    """The losses on record, and whether there is a record."""
     record = job.recipe or job.media.parent / RECIPE_FILE
     has_record = job.recipe is not None or record.is_file()
-    losses = losses_of(record) if has_record else ()
-    for judge in judge_nets(nets, looked_at):
+    return losses_of(record) if has_record else (), has_record
+
+
+def _independent(job: Job, nets: Nets, losses: tuple[Net, ...]) -> tuple[Nets, tuple[str, ...]]:
+    """Judges of whom none was a loss or knew what one knew, and what to say of them."""
+    kind = kind_of(job.media) or "video"
+    looked_at = [name for name in WHAT[kind] if name in JUDGES[job.judge]]
+    judges = judge_nets(nets, looked_at)  # all are loaded now, so that `apart` shares them
+    notices: tuple[str, ...] = ()
+    if job.judge == "all" and "face" in looked_at:
+        (face,) = judge_nets(nets, ["face"])
+        try:
+            check_judge(face, losses)
+        except Dependent:
+            nets = nets.apart
+            judges = judge_nets(nets, looked_at)
+            notices = (STOOD_IN,)
+    for judge in judges:
         check_judge(judge, losses)
-    return losses, has_record
+    return nets, notices
 
 
 def _is_picture(path: Path) -> bool:

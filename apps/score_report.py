@@ -22,7 +22,11 @@ _PORTRAIT = "the talking portrait, looked at again"
 
 def table(result: Result) -> str:
     """The scores for a terminal."""
-    lines = [f"{result.job.media.name} judged by {_judges(result)}", _losses(result)]
+    lines = [
+        f"{result.job.media.name} judged by {_judges(result)}",
+        _losses(result),
+        *result.notices,
+    ]
     for one in result.comparisons:
         rows = [_HEAD, *(_cells(metric) for metric in one.score.metrics)]
         widths = [max(len(row[i]) for row in rows if len(row) > 2) for i in range(len(_HEAD))]
@@ -47,6 +51,7 @@ def plain(result: Result) -> dict[str, Any]:
         "judges": [vars(net) | {"trained_on": list(net.trained_on)} for net in result.judges],
         "losses": [vars(net) | {"trained_on": list(net.trained_on)} for net in result.losses],
         "losses_on_record": result.has_record,
+        "notices": list(result.notices),
         "comparisons": [
             {
                 "against": one.against,
@@ -143,6 +148,7 @@ def _markdown(result: Result) -> str:
         f"# {result.job.media.name} judged by {_judges(result)}",
         "",
         _losses(result),
+        *(line for notice in result.notices for line in ("", notice)),
     ]
     for one in result.comparisons:
         lines += ["", f"## {_title(one)}", "", f"| {' | '.join(_HEAD)} |", "| --- " * 8 + "|"]

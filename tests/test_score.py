@@ -24,6 +24,7 @@ from affetto.request import parse_request
 from affetto.weights import SHIPPED, save_weights
 
 DURATION_S = 60.0
+SAMPLES = Path(__file__).parent.parent / "samples"
 
 
 @pytest.fixture(autouse=True)
@@ -240,6 +241,38 @@ def test_the_app_refuses_a_judge_that_was_a_loss(letter, nets):
     result = run(Job(letter, request="happy", judge="text"), nets=nets)
     assert result.losses[0].sha256 == "0" * 64
     assert "the judge is none of them" in table(result)
+
+
+@pytest.fixture
+def still(tmp_path):
+    """A painted face with the record of a talking portrait beside it."""
+    path = tmp_path / "still.jpg"
+    path.write_bytes((SAMPLES / "mona_lisa.jpg").read_bytes())
+    (tmp_path / "recipe.json").write_text(json.dumps({"losses": [SHIPPED["face_motion"]]}))
+    return path
+
+
+def test_another_net_judges_a_face_that_the_usual_one_may_not(still, nets, tmp_path):
+    result = run(Job(still, request="happy", out=tmp_path / "report"), nets=nets)
+    assert [net.name for net in result.judges] == ["face_judge"]
+    asked = run(Job(still, request="happy", judge="face-judge"))
+    np.testing.assert_array_equal(result.found.track.probs, asked.found.track.probs)
+    assert not asked.notices
+    for text in (table(result), (tmp_path / "report" / "scores.md").read_text()):
+        assert "judged by face_judge" in text
+    with pytest.raises(Dependent, match="choose another with --judge"):
+        run(Job(still, request="happy", judge="face"), nets=nets)
+    (still.parent / "recipe.json").unlink()
+    again = run(Job(still, request="happy"), nets=nets)
+    assert [net.name for net in again.judges] == ["face"]
+    assert not again.notices
+
+
+def test_where_the_other_net_may_not_judge_either_it_is_refused(still, nets):
+    losses = [SHIPPED["face_motion"], SHIPPED["face_judge"]]
+    (still.parent / "recipe.json").write_text(json.dumps({"losses": losses}))
+    with pytest.raises(Dependent, match="face_judge was a loss"):
+        run(Job(still, request="happy"), nets=nets)
 
 
 @pytest.mark.parametrize(
