@@ -63,7 +63,7 @@ class Job:
             ("--clip-model", self.clip_model),
         ):
             words += [flag, str(value)] if value is not None else []
-        words += ["--loudness", f"{self.loudness_lufs:g}"] if self.loudness_lufs != -16 else []
+        words += ["--loudness", f"{self.loudness_lufs:.15g}"] if self.loudness_lufs != -16 else []
         words += ["--weights", self.weights] if self.weights != "default" else []
         words += ["--no-original-sound"] if not self.original_sound else []
         words += ["--no-hits"] if not self.hits else []

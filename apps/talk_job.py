@@ -112,8 +112,8 @@ class Job:
         ):  # fmt: skip
             value = getattr(self, name)
             if value != getattr(plain, name):
-                shown = f"{value:g}" if isinstance(value, float) else str(value or WHOLE)
-                words += [f"--{name.replace('_', '-')}", shown]
+                shown = f"{value:.15g}" if isinstance(value, float) else str(value)
+                words += [f"--{name.replace('_', '-')}", WHOLE if value is None else shown]
         words += [] if self.label else ["--no-label"]
         words += [] if self.provenance else ["--no-provenance"]
         return shlex.join(words)

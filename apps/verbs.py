@@ -5,6 +5,7 @@ The nets stay loaded for the next job of the same process; the same job gives th
 """
 
 import dataclasses
+import importlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
     from affetto.gen.portrait.pipeline import Models
 
 Plain = dict[str, Any]
-VERBS = ("talk", "soundtrack", "recognize", "score")
+JOBS = {  # verb -> module of its Job
+    "talk": "affetto.apps.talk_job",
+    "soundtrack": "affetto.apps.soundtrack_job",
+    "recognize": "affetto.apps.recognize_job",
+    "score": "affetto.apps.score",
+}
+VERBS = tuple(JOBS)
 
 
 def job_of(verb: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 - each verb has its own
@@ -105,23 +112,9 @@ DOERS: dict[str, Callable[[Any, Report], Plain]] = {
 
 
 def _job_class(verb: str) -> Any:  # noqa: ANN401
-    if verb == "talk":
-        from affetto.apps.talk_job import Job as Talk
-
-        return Talk
-    if verb == "soundtrack":
-        from affetto.apps.soundtrack_job import Job as Soundtrack
-
-        return Soundtrack
-    if verb == "recognize":
-        from affetto.apps.recognize_job import Job as Recognize
-
-        return Recognize
-    if verb == "score":
-        from affetto.apps.score import Job as Score
-
-        return Score
-    raise UsageError(f"{verb!r} is no verb: give one of {', '.join(VERBS)}")
+    if verb not in JOBS:
+        raise UsageError(f"{verb!r} is no verb: give one of {', '.join(VERBS)}")
+    return importlib.import_module(JOBS[verb]).Job
 
 
 @lru_cache(maxsize=len(VERBS))

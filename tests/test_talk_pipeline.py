@@ -270,3 +270,4 @@ def test_the_command_repeats_the_job(tmp_path):
     for part in ("'0=calm; 2=sad'", "--size photo", "--blink 0", "--head still", "--text 'a b'"):
         assert part in words
     assert "--gaze" not in words
+    assert "--fps 29.97002997" in Job(**plain, fps=29.97002997).command()
