@@ -21,11 +21,28 @@ def _ctrl_c_heard():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
-def listening():
-    """The module `listening.py` beside this file: measures of rendered sound."""
-    path = Path(__file__).parent / "listening.py"
-    spec = importlib.util.spec_from_file_location("listening", path)
+def _beside(name):
+    """The module NAME.py beside this file."""
+    path = Path(__file__).parent / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def listening():
+    """Measures of rendered sound."""
+    return _beside("listening")
+
+
+@pytest.fixture(scope="session")
+def talking():
+    """Stand-ins for what looks, listens and draws in a talk job."""
+    return _beside("talking")
+
+
+@pytest.fixture(scope="session")
+def piece():
+    """Makes a small random soundtrack."""
+    return _beside("composing").piece

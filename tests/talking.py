@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
+from PIL import Image
 
+from affetto.apps.talk_job import Job
 from affetto.apps.talk_measures import Measured
 from affetto.clip import Clip
 from affetto.condition import ConditionTrack
@@ -63,6 +66,30 @@ class Painter:
         frame = np.roll(self.picture, round(float(row[PLACE["headYaw"]])), axis=1).copy()
         frame[-20:, : round(len(frame) * float(row[PLACE["jawOpen"]]))] = 255
         return frame
+
+
+def voice(duration_s, rate=16_000, channels=1):
+    time_s = np.arange(round(duration_s * rate)) / rate
+    wave = sum(np.sin(2 * np.pi * 140 * k * time_s) / k for k in range(1, 12))
+    wave = 0.1 * wave * (0.5 + 0.5 * np.sin(2 * np.pi * 3 * time_s))
+    return np.repeat(wave[:, None], channels, axis=1).astype(np.float32)
+
+
+def write_place(folder):
+    """A photo and two speeches."""
+    rng = np.random.default_rng(0)
+    photo = np.kron(rng.integers(0, 255, (20, 20, 3)), np.ones((12, 12, 1))).astype(np.uint8)
+    Image.fromarray(photo).save(folder / "photo.png")
+    soundfile.write(folder / "speech.wav", voice(4.2), 16_000)
+    soundfile.write(folder / "short.wav", voice(1.0), 16_000)
+    return folder
+
+
+def job(place, out, **options):
+    if "speech" in options:
+        options["speech"] = place / options["speech"]
+    plain = {"speech": place / "short.wav", "emotion": "happy", "size": 128}
+    return Job(**({"portrait": place / "photo.png", "out": out} | plain | options))
 
 
 def look(picture, *, face_number=None, face_net=None):
@@ -149,7 +176,6 @@ def stand_in(put, *, nets: bool) -> None:
 
 if __name__ == "__main__":
     from affetto.apps.talk import run
-    from affetto.apps.talk_job import Job
 
     stand_in(setattr, nets=False)
     Painter.pause_s = 0.02 if len(sys.argv) > 4 else 0.0

@@ -12,11 +12,9 @@ from affetto.gen.music.arrange import INSTRUMENTS, arrange, mix_position, notes_
 from affetto.gen.music.arrange.drums import CRASH, KICK, pulse_of
 from affetto.gen.music.arrange.form import lay_out_measures, section_starts, strong_cuts
 from affetto.gen.music.arrange.humanise import MAX_JITTER_S, velocity_of
-from affetto.gen.music.arrange.moods import INSTRUMENTS_BY_MOOD, blend_style, mood_weights
 from affetto.gen.music.arrange.scale import film_scale, local_scale
-from affetto.gen.music.arrange.voicing import KEYS_HIGH, KEYS_LOW, next_voicing, voicings
 from affetto.gen.music.chords import END, chord_id, chord_symbol, pitch_classes
-from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Note, Part
+from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
 
 MOODS = ("happy", "sad", "fearful", "calm", "excited", "angry", "tender")
 PROGRESSION = ("A:min", "F:maj7", "C", "G", "D:min7", "G#:dim7", "E:7", "A:min")
@@ -122,29 +120,6 @@ def test_every_tone_of_all_156_chords_sounds_in_its_two_beats(label: str, densit
             assert wanted <= sounding_classes(parts, span.start_s, span.end_s), span.symbol
 
 
-def test_voicings_have_each_tone_once_and_no_mud() -> None:
-    for chord in range(1, END):
-        for low, high in ((KEYS_LOW, KEYS_HIGH), (43, 91), (67, 96)):
-            choices = voicings(chord, low, high)
-            assert choices
-            for tones in choices:
-                assert low <= tones[0]
-                assert tones[-1] <= high
-                assert sorted(p % 12 for p in tones) == sorted(pitch_classes(chord))
-                assert all(b - a >= 5 for a, b in pairwise(tones) if a < 48)
-
-
-def test_voices_move_little() -> None:
-    before = next_voicing(chord_id("C"), (), KEYS_LOW, KEYS_HIGH, 62)
-    motion = []
-    for symbol in ("A:min", "F", "D:min7", "G:7", "C:maj7", "E:min", "A:min", "E:7", "A:min"):
-        after = next_voicing(chord_id(symbol), before, KEYS_LOW, KEYS_HIGH, 62)
-        motion.append(np.mean([min(abs(p - q) for q in before) for p in after]))
-        before = after
-    assert np.mean(motion) < 2.0
-    assert max(motion) <= 3.0
-
-
 def test_bass_has_the_root_under_each_chord_and_stays_below_the_keys() -> None:
     bars = bars_of(16)
     parts = play("happy", 16, density=14.0)
@@ -188,13 +163,6 @@ def test_density_follows_what_is_asked(label: str) -> None:
     assert abs(spearmanr(counts[inner], shuffled[inner]).statistic) < 0.4
     levels = [notes_sounding(play(label, density=d), 40.0).mean() for d in (4.0, 9.0, 16.0)]
     assert levels[0] < levels[1] < levels[2]
-
-
-def test_notes_sounding_counts_what_each_second_meets() -> None:
-    notes = (Note(0.2, 2.5, 60, 80), Note(1.0, 1.9, 64, 80), Note(0.0, 1.01, 67, 80))
-    counts = notes_sounding([Part("piano", 0, False, notes)], 4.0)
-    assert counts.tolist() == [2, 2, 1, 0]
-    assert notes_sounding([], 2.5).tolist() == [0, 0, 0]
 
 
 def test_velocity_rises_with_loudness() -> None:
@@ -259,19 +227,6 @@ def test_the_ensemble_is_complete(label: str) -> None:
     for role in ("drums", "bass", "harmony", "texture", "lead"):
         assert by_role(parts, role), role
     assert_playable(parts, bars_of(24)[-1].end_s)
-
-
-def test_style_changes_smoothly_with_feeling() -> None:
-    probs = np.full(11, 1 / 11)
-    path = [
-        np.array([v, a, 0.0]) for v, a in zip(*np.linspace([-1, -1], [1, 1], 101).T, strict=True)
-    ]
-    styles = np.array([list(vars(blend_style(mood_weights(p, probs))).values()) for p in path])
-    span = styles.max(axis=0) - styles.min(axis=0)
-    assert np.all(np.abs(np.diff(styles, axis=0)).max(axis=0) < 0.1 * span)
-    for weights in (mood_weights(p, probs) for p in path):
-        assert sum(weights.values()) == pytest.approx(1.0)
-    assert all(name in INSTRUMENTS for likes in INSTRUMENTS_BY_MOOD.values() for name in likes)
 
 
 @pytest.mark.parametrize("label", ["happy", "tender", "excited"])
