@@ -101,6 +101,12 @@ def test_a_profile_is_refused():
         examine(sharp(), [face()], *head(yaw=70))
 
 
+@pytest.mark.parametrize("roll", [-90, 90])
+def test_a_photo_on_its_side_is_refused(roll):
+    with pytest.raises(BadInput, match="turn the photo upright"):
+        examine(sharp(), [face()], *head(roll=roll))
+
+
 def test_what_is_hardly_a_face():
     with pytest.raises(BadInput, match="hardly a face"):
         examine(sharp(), [face()], *head(presence=0.1))

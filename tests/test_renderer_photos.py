@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from affetto.errors import BadInput
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.doctor import closed_eyes, lid_apertures
 from affetto.gen.portrait.render.monochrome import in_tone, tone_of
@@ -83,6 +84,13 @@ def test_closed_eyes_stay_closed(renderer):
     for look in (row(eyeWide=1.0), row(gazeYaw=20.0), row(eyeBlink=1.0)):
         # Lids and what is under them stay; light on the skin round them may change.
         assert np.abs(drawn.frame(look).astype(int) - resting).max() < 25
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+def test_a_photo_on_its_side_is_refused(photo, turns):
+    """Its lids stand upright: the painter of eyes, which goes along them, failed."""
+    with pytest.raises(BadInput, match="upright"):
+        analyse(np.ascontiguousarray(np.rot90(photo, turns)))
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from affetto.recognizers.face.mesh import Mesh
 Floats = NDArray[np.float32]
 
 SMALLEST_PX, SMALL_PX = 40, 160  # sides of the face's box: refused below, warned below
-YAW_DEG, PROFILE_DEG, PITCH_DEG, ROLL_DEG = 30.0, 55.0, 25.0, 20.0
+YAW_DEG, PROFILE_DEG, PITCH_DEG, ROLL_DEG, LYING_DEG = 30.0, 55.0, 25.0, 20.0, 75.0
 LEAST_PRESENCE, SURE_PRESENCE = 0.3, 0.8
 OPEN_MOUTH, WIDE_MOUTH = 0.05, 0.16  # lip gap in eye-corner distances; jawOpen 1 reads .16 to .26
 CLOSED_LIDS, BESIDE_CLOSED = 0.16, 0.25  # aperture in widths of the eye; beside a closed one
@@ -50,7 +50,8 @@ def examine(
         What will look bad and why, the worst first; empty for a good photo.
 
     Raises:
-        BadInput: it cannot work: no face, far too small, a profile, or not read as a face.
+        BadInput: it cannot work: no face, far too small, a profile, a photo on its side, or not
+            read as a face.
     """
     if not faces:
         raise BadInput(
@@ -59,7 +60,7 @@ def examine(
         )
     face = faces[face_number - 1]
     pitch, yaw, roll = fit.angles
-    _refuse(face, mesh, yaw)
+    _refuse(face, mesh, yaw, roll)
     skin = _skin(picture, face)
     found = [
         _turned(yaw, pitch, roll),
@@ -74,7 +75,7 @@ def examine(
     return [notice for notice in found if notice is not None]
 
 
-def _refuse(face: FaceBox, mesh: Mesh, yaw: float) -> None:
+def _refuse(face: FaceBox, mesh: Mesh, yaw: float, roll: float) -> None:
     if face.side < SMALLEST_PX:
         raise BadInput(
             f"the face is {face.side:.0f} pixels wide, at least {SMALLEST_PX} are needed and "
@@ -84,6 +85,11 @@ def _refuse(face: FaceBox, mesh: Mesh, yaw: float) -> None:
         raise BadInput(
             f"the face is turned {abs(yaw):.0f} degrees to the side, at most {PROFILE_DEG:.0f} "
             f"can work and {YAW_DEG:.0f} look good: give a photo from the front"
+        )
+    if abs(roll) > LYING_DEG:
+        raise BadInput(
+            f"the photo lies on its side: the head leans by {abs(roll):.0f} degrees, at most "
+            f"{LYING_DEG:.0f} can work: turn the photo upright"
         )
     if mesh.presence < LEAST_PRESENCE:
         raise BadInput(
