@@ -75,7 +75,8 @@ def load_credentials() -> Credentials:
     may come here at the same first moment: one folder wins, whole, and all use it.
 
     Raises:
-        BadInput: what is kept there is no key and chain, or is open to other users.
+        BadInput: what is kept there is no key and chain, they do not fit, or the key is open to
+            other users.
     """
     folder = signing_folder()
     if folder and (found := _kept(folder)):
@@ -136,12 +137,29 @@ def _kept(folder: Path) -> Credentials | None:
         return None
     if mode & 0o077:
         raise BadInput(f"{folder / KEY} can be read by other users: chmod 600 it")
-    if "PRIVATE KEY-----" not in key or "-----BEGIN CERTIFICATE-----" not in chain:
+    try:
+        return Credentials(key, _checked(key, chain), kept=True)
+    except (ValueError, TypeError) as error:
         raise BadInput(
-            f"{folder} holds no PEM key and certificates: see docs/trust.md, or remove the folder "
-            "and a new pair is made"
-        )
-    return Credentials(key, chain, kept=True)
+            f"{folder} holds no PEM key and certificates that fit ({error}): see docs/trust.md, or "
+            "remove the folder and a new pair is made"
+        ) from error
+
+
+def _checked(key: str, chain: str) -> str:
+    """The certificates and nothing else, where the first one is the key's."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+    try:
+        certificates = x509.load_pem_x509_certificates(chain.encode())
+        public = load_pem_private_key(key.encode(), password=None).public_key()
+        if certificates[0].public_key() != public:
+            raise ValueError("the first certificate is of another key")
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in certificates)
 
 
 def _read(path: Path) -> str:

@@ -64,7 +64,7 @@ class Signature:
 
     Attributes:
         intact: file and manifest are as they were signed.
-        trusted: the certificate goes back to this machine's root or a public authority of C2PA.
+        trusted: the certificate goes back to the root of this machine's own.
         here: signed with this machine's own certificate.
         signer: the certificate's own name for itself; anybody can write anything there.
         software: what wrote the manifest, by its own words.

@@ -149,7 +149,7 @@ def _of_signature(signature: Signature | None, broken: str | None) -> Finding:
     if signature.here:
         who = "The key is this machine's own."
     elif signature.trusted:
-        who = f"The certificate is {signer}'s, vouched for by a public authority of C2PA."
+        who = f"The certificate is {signer}'s, vouched for by the root of this machine's own."
     else:
         who = f"The key is not this machine's ({signer}), and nobody vouches for whose it is."
     return Finding("signature", True, f"Signed by {by}: {kind}; unchanged since. {who}")

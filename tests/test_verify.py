@@ -16,7 +16,13 @@ import pytest
 import soundfile
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from affetto.apps.talk_film import Told
 from affetto.apps.verify import EXIT_CODES, summary, verify
@@ -111,6 +117,30 @@ def test_a_key_that_others_can_read_or_half_a_pair_is_refused(tmp_path, monkeypa
     (signing_folder() / "key.pem").unlink()
     with pytest.raises(BadInput, match="both"):
         load_credentials()
+
+
+@pytest.mark.parametrize("disorder", ["cut", "bytes", "foreign", "locked"])
+def test_a_pair_in_disorder_hinders_signing_but_not_looking(
+    signed, tmp_path, monkeypatch, disorder
+):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    load_credentials()
+    chain, key = (signing_folder() / name for name in ("chain.pem", "key.pem"))
+    text = chain.read_text()
+    if disorder == "cut":
+        chain.write_text(text[:200])
+    elif disorder == "bytes":
+        chain.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + text)
+    elif disorder == "foreign":
+        chain.write_bytes(own_chain("p384")[1])
+    else:
+        opened = load_pem_private_key(key.read_bytes(), password=None)
+        locked = BestAvailableEncryption(b"x")
+        key.write_bytes(opened.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    with pytest.raises(BadInput, match="no PEM key and certificates that fit"):
+        load_credentials()
+    verdict = verify(signed / "talk.mp4")
+    assert (verdict.state, verdict.signed_here) == ("intact", False)
 
 
 @pytest.mark.parametrize("name", ["talk.mp4", "mix.wav"])
@@ -263,14 +293,15 @@ def test_the_command_answers_with_its_exit_codes(signed, tmp_path):
     assert subprocess.run([*words, Path("none.mp4")], capture_output=True).returncode == 3
 
 
-def own_chain(kind):
+def own_chain(kind, *, root=None):
     """A key of this kind, its certificate, an intermediate and a root, as an authority gives."""
     keys = {
         "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
         "ed25519": ed25519.Ed25519PrivateKey.generate,
         "rsa": lambda: rsa.generate_private_key(65537, 2048),
     }
-    key, middle, root = keys[kind](), *(ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    key, middle = keys[kind](), ec.generate_private_key(ec.SECP256R1())
+    root = root or ec.generate_private_key(ec.SECP256R1())
     names = [_name(f"Example {role}") for role in ("studio", "intermediate", "root")]
     chain = [
         _certificate(names[0], key, names[1], middle, is_root=False).sign(middle, SHA256()),
@@ -281,17 +312,38 @@ def own_chain(kind):
     return key_pem, b"".join(one.public_bytes(Encoding.PEM) for one in chain)
 
 
+def keep(pair):
+    """Put a key and its chain where they are kept."""
+    signing_folder().mkdir(parents=True)
+    for name, data in zip(("key.pem", "chain.pem"), pair, strict=True):
+        (signing_folder() / name).write_bytes(data)
+        (signing_folder() / name).chmod(0o600)
+
+
 @pytest.mark.parametrize("kind", ["p384", "ed25519", "rsa"])
 def test_a_certificate_of_ones_own(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    key, chain = own_chain(kind)
-    signing_folder().mkdir(parents=True)
-    (signing_folder() / "chain.pem").write_bytes(chain)
-    (signing_folder() / "key.pem").write_bytes(key)
-    (signing_folder() / "key.pem").chmod(0o600)
+    keep(own_chain(kind))
     path = film(tmp_path / "talk.mp4", num_frames=1)
     sign(path, Statement("talk", 1, SHA, "trainedAlgorithmicMedia"), credentials=load_credentials())
     verdict = verify(path)
     assert (verdict.state, verdict.signed_here) == ("intact", True)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
     assert "Example studio" in verify(path).findings[0].sentence
+
+
+def test_who_has_the_same_root_is_vouched_for_but_not_here(tmp_path, monkeypatch):
+    """Nobody else's root counts: no list of authorities comes with the program."""
+    root = ec.generate_private_key(ec.SECP256R1())
+    path = film(tmp_path / "talk.mp4", num_frames=1)
+    said = []
+    for user in ("theirs", "ours"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / user))
+        keep(own_chain("p384", root=root))
+        if user == "theirs":
+            statement = Statement("talk", 1, SHA, "trainedAlgorithmicMedia")
+            sign(path, statement, credentials=load_credentials())
+        verdict = verify(path)
+        said.append((verdict.state, verdict.signed_here))
+    assert said == [("intact", True), ("intact", False)]
+    assert "vouched for by the root of this machine's own" in verdict.findings[0].sentence
