@@ -29,7 +29,8 @@ Floats = NDArray[np.float32]
 NUM_BITS = 32
 CELLS = 32  # N
 STEP = 4.0  # colour difference between two places on the lattice that say the same
-SLACK = 0.5  # how near the place is near enough
+SLACK, SMALL_SLACK = 0.5, 0.1  # how near the place is near enough
+SMALL_PX = 256  # shorter side; below it cells have few pixels, which coding blurs: SMALL_SLACK
 HEADROOM = 3  # black and white move this far in, so that there is room on both sides
 ENOUGH_BITS = 29  # of 32 that agree: by chance 1.3 in a million, thrice that for three COLOURS
 AFFETTO = int.from_bytes(hashlib.sha256(b"Affetto").digest()[:4])  # what the mark says
@@ -92,7 +93,8 @@ class Watermark:
         height, width, _ = frame.shape
         roomy = np.clip(frame, HEADROOM, 255 - HEADROOM)
         away = _wrapped(self.places - _cells(roomy) @ TO_DIFFERENCES.T)
-        moves = np.sign(away) * np.maximum(np.abs(away) - SLACK, 0)
+        slack = SLACK if min(height, width) >= SMALL_PX else SMALL_SLACK
+        moves = np.sign(away) * np.maximum(np.abs(away) - slack, 0)
         colours = moves @ FROM_DIFFERENCES.T  # (N, N, 3)
         shift = np.clip(np.rint(colours) + 128, 0, 255).astype(np.uint8)
         wide = cv2.resize(shift, (width, height), interpolation=cv2.INTER_NEAREST)
