@@ -21,7 +21,7 @@ from typing import IO, Any
 
 import affetto.errors
 from affetto.apps.progress import Report, silent
-from affetto.apps.worker_child import OUT_OF_MEMORY
+from affetto.apps.worker_child import CANCELLED, OUT_OF_MEMORY
 from affetto.errors import Cancelled, EngineError, ResourceError
 
 PERFORMER = "affetto.apps.verbs:perform"
@@ -168,7 +168,7 @@ class _Child:
             except WorkerDied:
                 if gives_up is None:
                     raise
-                raise Cancelled("cancelled; nothing half-written is left") from None
+                raise Cancelled(CANCELLED) from None
             for line in lines:
                 if "started" in line:
                     started = True
@@ -185,7 +185,7 @@ class _Child:
                 gives_up = now + PATIENCE_S
                 self.process.send_signal(signal.SIGINT)
             if gives_up is not None and now > gives_up:
-                raise Cancelled("cancelled; nothing half-written is left")
+                raise Cancelled(CANCELLED)
             if not started and now > ends:
                 raise ResourceError(f"not begun within {START_S:g} s: the machine is too busy")
             if started and limit_s is not None and now > ends:

@@ -24,6 +24,7 @@ from affetto.errors import Cancelled, EngineError, ResourceError
 PROGRESS_S = 0.1  # between two reports that say the same thing
 MAX_WORDS = 300  # of a report, so that its line is written at once: an interrupt cannot cut it
 KILL_FIRST = "800"  # of 1000: when memory is short the kernel takes this process, not its parent
+CANCELLED = "cancelled; nothing half-written is left"
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "Cannot allocate")
 
 
@@ -93,7 +94,7 @@ def _answer(
         with interrupts:
             return {"result": perform(order["verb"], order["options"], progress=progress)}
     except KeyboardInterrupt:
-        return _refusal(Cancelled("cancelled; nothing half-written is left"))
+        return _refusal(Cancelled(CANCELLED))
     except EngineError as error:
         return _refusal(error)
     except MemoryError:

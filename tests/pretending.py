@@ -1,5 +1,6 @@
 """A performer for tests: verbs that sleep, fail, crash, hoard and hang; they cost nothing."""
 
+import mmap
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ class Job:
     media: Path
     seconds: float = 0.0
     emotion: str = "auto"
+    weights: str = "default"
     csv: Path | None = None
     threads: int | None = None
 
@@ -50,6 +52,13 @@ def perform(verb, options, *, progress):
         kept = []
         while True:
             kept.append(bytearray(os.urandom(1 << 20) * 16))
+    elif verb == "claim":  # memory that is never used
+        mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    elif verb == "share":  # memory that is no data of the process
+        kept = mmap.mmap(-1, 1 << 29)
+        for _ in range(512):
+            kept.write(bytes(1 << 20))
+        time.sleep(20)
     elif verb == "copy":
         time.sleep(options.get("seconds", 0))
         text = Path(options["media"]).read_text()

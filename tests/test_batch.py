@@ -148,6 +148,21 @@ def test_files_in_requests_are_inputs(place):
     assert batch(place).done_before == 1
 
 
+def test_another_release_or_other_weights_do_it_again(place, monkeypatch):
+    batch(place)
+    monkeypatch.setattr("affetto.__version__", "99.0")
+    assert batch(place).done_before == 0
+    monkeypatch.setattr("affetto.apps.batch.key.shipped_weights", lambda: "others")
+    assert batch(place).done_before == 0
+    (place / "nets").mkdir()
+    (place / "nets/model.safetensors").write_text("one")
+    write(place, {"id": "a", "do": "copy", "media": "a.txt", "weights": "nets"})
+    batch(place)
+    assert batch(place).done_before == 1
+    (place / "nets/model.safetensors").write_text("another")
+    assert batch(place).done_before == 0
+
+
 def test_a_failure_is_told_and_tried_again_by_the_next_run(place):
     write(
         place,
