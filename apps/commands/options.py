@@ -10,6 +10,7 @@ REQUESTS = (
 )
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")]
 Provenance = Annotated[
     bool,
     typer.Option(

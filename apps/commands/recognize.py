@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from affetto.apps.commands.options import Json, Quiet
+from affetto.apps.commands.options import Json, Quiet, Threads
 
 
 def recognize(
@@ -33,9 +33,7 @@ def recognize(
         Path | None,
         typer.Option(help="The course as .json or .csv; 'affetto soundtrack' takes like:FILE."),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
-    ] = None,
+    threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

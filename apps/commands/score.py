@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from affetto.apps.commands.options import Json, Quiet
+from affetto.apps.commands.options import Json, Quiet, Threads
 
 
 def score(
@@ -29,9 +29,7 @@ def score(
     out: Annotated[
         Path | None, typer.Option(help="Folder for a report: scores.json, scores.md, plots.")
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
-    ] = None,
+    threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from affetto.apps.commands.options import REQUESTS, Json, Provenance, Quiet
+from affetto.apps.commands.options import REQUESTS, Json, Provenance, Quiet, Threads
 
 
 def soundtrack(
@@ -62,9 +62,7 @@ def soundtrack(
         str | None,
         typer.Option(help="Folder or hub id of CLIP ViT-L/14-336: richer features."),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. Default: the free cores.")
-    ] = None,
+    threads: Threads = None,
     provenance: Provenance = True,
     as_json: Json = False,
     quiet: Quiet = False,
