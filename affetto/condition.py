@@ -38,3 +38,11 @@ class ConditionTrack:
 
 
 Conditions = dict[str, ConditionTrack]
+
+
+def cut(conditions: Conditions, first: int, last: int) -> Conditions:
+    """The conditions from step `first` to before `last`, as far as there are such steps."""
+    return {
+        name: ConditionTrack(one.values[:, first:last], one.mask[:, first:last], one.rate_hz)
+        for name, one in conditions.items()
+    }

@@ -5,8 +5,7 @@ Run: python benchmarks/portrait_stability.py --face-api package --face-recogniti
 
 import hashlib
 import json
-import tempfile
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,7 +15,7 @@ from face_api_net import LABELS
 from motion_measures import meshes
 from portrait_meshes import RealClip, real_clips
 from portrait_photos import Packages, options, reporting_portraits
-from portrait_talks import PROTOCOL, SIZE, Talked, load_maker, motion_of, track_of
+from portrait_talks import PROTOCOL, SIZE, Talked, load_maker, motion_heard, motion_of, track_of
 from result_file import write_result
 
 from affetto.blendshapes import NUM_BLENDSHAPES
@@ -24,10 +23,9 @@ from affetto.conditioning.phones import SpokenPhone
 from affetto.emotion import EmotionTrack
 from affetto.gen.portrait.hearing import Heard, listen
 from affetto.gen.portrait.motion.rules import speak
-from affetto.gen.portrait.pipeline import TalkOptions, expressed, finished, load_models, talk
+from affetto.gen.portrait.pipeline import TalkOptions, expressed, finished, load_models
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.renderer import Renderer
-from affetto.gen.portrait.unfinished import unfinished_work
 from affetto.motion import Motion
 from affetto.recognizers.score_portrait.liveliness import measure_liveliness
 from affetto.recognizers.score_portrait.smoothness import Jerk, measure_jerk
@@ -113,7 +111,10 @@ def long_rows(count: int) -> list[str]:
 
     Motion alone, on the mean face. Second control: the rules, which know no windows.
     """
-    made = {"a minute of motion": net_motion, "a minute of the rules' motion": rule_motion}
+    made = {
+        "a minute of motion": partial(motion_heard, models=load_models()),
+        "a minute of the rules' motion": rule_motion,
+    }
     protocol = json.loads(PROTOCOL.read_text())
     texts = [*protocol["texts"], protocol["timeline_text"]]
     spoken = {voice: long_speech(voice, texts) for voice in protocol["voices"]}
@@ -139,27 +140,12 @@ def long_speech(voice: str, texts: list[str]) -> Heard:
 def later(heard: Heard, frames: int) -> Heard:
     """`LONG_S` of a speech, from a frame on."""
     first, last = 2 * frames, 2 * frames + round(50 * LONG_S)
-    conditions = {
-        name: replace(one, values=one.values[:, first:last], mask=one.mask[:, first:last])
-        for name, one in heard.conditions.items()
-    }
     phones = tuple(
         SpokenPhone(one.symbol, one.start_s - frames / 25, one.end_s - frames / 25, one.confidence)
         for one in heard.phones
         if one.start_s >= frames / 25 and one.end_s < frames / 25 + LONG_S
     )
-    return Heard(conditions, phones, LONG_S, heard.peak)
-
-
-def net_motion(heard: Heard, track: EmotionTrack, *, seed: int) -> np.ndarray:
-    """(T, 62) by the product."""
-    options = TalkOptions(seed=seed)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        unfinished_work(Path(folder) / "work", "benchmark") as kept,
-    ):
-        windows = talk(heard, track, models=load_models(), options=options, kept=kept)
-        return np.concatenate([window.values for window in windows])
+    return Heard(heard.near(first, last), phones, LONG_S, heard.peak)
 
 
 def rule_motion(heard: Heard, track: EmotionTrack, *, seed: int) -> np.ndarray:

@@ -5,7 +5,6 @@ The product hears the speech itself; what is measured against are the synthesize
 
 import argparse
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +20,17 @@ from portrait_photos import Photo
 from affetto.apps.resolve import resolve
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
-from affetto.gen.portrait.hearing import listen
+from affetto.gen.portrait.hearing import Heard, listen
 from affetto.gen.portrait.pipeline import (
     WINDOW,
+    Models,
     TalkOptions,
     expressed,
-    frames_of,
     load_models,
     talk,
 )
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.renderer import Renderer
-from affetto.gen.portrait.unfinished import unfinished_work
 from affetto.motion import FPS
 from affetto.recognizers.score_portrait.articulation import Spoken
 from affetto.recognizers.score_portrait.background import background, stillness_db
@@ -182,20 +180,14 @@ def track_of(request: str, duration_s: float) -> EmotionTrack:
 
 def motion_of(wav: Floats, track: EmotionTrack, *, seed: int) -> Floats:
     """(T, 62) by the product."""
-    heard = listen(wav)
-    total = frames_of(heard.duration_s, FPS)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        unfinished_work(Path(folder) / "work", "benchmark") as kept,
-    ):
-        windows = talk(
-            heard,
-            expressed(track, strength=1.0),
-            models=load_models(),
-            options=TalkOptions(seed=seed),
-            kept=kept,
-        )
-        return np.concatenate([window.values for window in windows])[:total]
+    shown = expressed(track, strength=1.0)
+    return motion_heard(listen(wav), shown, seed=seed, models=load_models())
+
+
+def motion_heard(heard: Heard, shown: EmotionTrack, *, seed: int, models: Models) -> Floats:
+    """The same of a speech that was heard."""
+    windows = talk(heard, shown, models=models, options=TalkOptions(seed=seed))
+    return np.concatenate([window.values for window in windows])
 
 
 def asked_shares(track: EmotionTrack, times: NDArray[np.float64]) -> Floats:

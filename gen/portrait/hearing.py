@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from affetto.condition import Conditions, ConditionTrack
+from affetto.condition import Conditions, ConditionTrack, cut
 from affetto.conditioning.phones import LATER_S, SpokenPhones, align_text, phone_stretches
 from affetto.conditioning.prosody import SILENT as SILENT_LEVEL
 from affetto.conditioning.prosody import loud_level, prosody_pieces
@@ -78,10 +78,7 @@ class Heard:
 
     def near(self, first: int, last: int) -> Conditions:
         """The conditions of steps first to last, as far as there are such steps."""
-        return {
-            name: ConditionTrack(one.values[:, first:last], one.mask[:, first:last], one.rate_hz)
-            for name, one in self.conditions.items()
-        }
+        return cut(self.conditions, first, last)
 
     def _prosody(self, column: int) -> NDArray[np.float32]:
         values: NDArray[np.float32] = self.conditions["prosody"].values[0, :, column].numpy()

@@ -8,6 +8,7 @@ windows. Letters: F frames, C = 62 channels, S width of the sound.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from affetto.condition import Conditions, ConditionTrack
+from affetto.condition import Conditions, cut
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.codes import Condition, EmotionBank
 from affetto.gen.portrait.motion.flow import NUM_STEPS, EulerSteps, smooth_noise, velocity
@@ -82,12 +83,13 @@ def generate(
     """
     if start and (prefix is None or len(prefix.values) < PREFIX):
         raise ValueError(f"window {start} needs window {start - 1} as its prefix")
+    near = conditions if callable(conditions) else partial(cut, conditions)
     before = prefix.values[-PREFIX:] if start and prefix is not None else None
     for number in range(start, -(-num_frames // WINDOW)):
         first = number * WINDOW
         left_out = max(0, first - PREFIX - MARGIN)  # frames of the speech that are not looked at
         sound, heard = _joined(
-            _cut(conditions, TICKS * left_out, TICKS * (first + WINDOW + MARGIN)), net.config
+            near(TICKS * left_out, TICKS * (first + WINDOW + MARGIN)), net.config
         )
         window = window_at(
             sound,
@@ -215,15 +217,6 @@ def window_noise(seed: int, number: int) -> Tensor:
     white = rng.standard_normal((WINDOW, len(CHANNELS)), dtype=np.float32)
     white[:, HEAD] *= HEAD_NOISE
     return torch.from_numpy(white)
-
-
-def _cut(conditions: Conditions | Near, first: int, last: int) -> Conditions:
-    if callable(conditions):
-        return conditions(first, last)
-    return {
-        name: ConditionTrack(one.values[:, first:last], one.mask[:, first:last], one.rate_hz)
-        for name, one in conditions.items()
-    }
 
 
 def _joined(conditions: Conditions, config: DenoiserConfig) -> tuple[Tensor, Tensor]:
