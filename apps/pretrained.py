@@ -13,6 +13,7 @@ from affetto.apps.recognize_job import MODALITIES, Modality, Recognition
 from affetto.apps.recognize_media import recognize_medium
 from affetto.apps.resolve import resolve
 from affetto.apps.soundtrack import models_of
+from affetto.apps.talk_job import check_options
 from affetto.apps.talk_request import open_speech, read_wav, wanted_track
 from affetto.clip import Clip
 from affetto.conditioning.video import read_video_conditions
@@ -108,10 +109,11 @@ class TalkingPortrait:
         Raises:
             EngineError: see `affetto.errors`.
         """
+        options = options or TalkOptions()
+        check_options(options, fps=fps, size=size)
         picture = portrait if isinstance(portrait, np.ndarray) else read_picture(Path(portrait))
         sound = open_speech(Path(speech))
         seen = analyse(picture)
-        options = options or TalkOptions()
         wanted = wanted_track(parse_request(emotion), sound, models=self.models)
         shown = expressed(wanted, strength=options.strength)
         heard = listen(read_wav(sound), clean=self.models.speech is None)

@@ -34,6 +34,32 @@ def parse_size(word: str) -> int | None:
     return int(word)
 
 
+def check_options(options: TalkOptions, *, fps: float, size: int | None) -> None:
+    """Refuse what is out of range.
+
+    Raises:
+        UsageError: says which, and what may be given.
+    """
+    for name, value, low, high in (
+        ("--strength", options.strength, 0, 1.5),
+        ("--speech-guidance", options.speech_guidance, 0, 4),
+        ("--emotion-guidance", options.emotion_guidance, 0, 4),
+        ("--liveliness", options.liveliness, 0, 2),
+        ("--blink", options.blinks_per_minute or 0, 0, 60),
+        ("--fps", fps, *RATES),
+        ("--size", SIZES[0] if size is None else size, *SIZES),
+    ):
+        if not low <= value <= high:
+            raise UsageError(f"{name} {value:g}: give {low:g} to {high:g}")
+    if options.seed < 0:
+        raise UsageError(f"--seed {options.seed}: give 0 or more")
+    if options.head not in get_args(Head) or options.gaze not in get_args(Gaze):
+        raise UsageError(
+            f"--head is one of {', '.join(get_args(Head))} and --gaze one of "
+            f"{', '.join(get_args(Gaze))}, got {options.head} and {options.gaze}"
+        )
+
+
 @dataclass(frozen=True)
 class Job:
     """What is asked: the command line's options (see `affetto talk --help`).
@@ -66,26 +92,9 @@ class Job:
 
     def __post_init__(self) -> None:
         """Refuse what no portrait can be made of; the command line's own limits come first."""
-        for name, value, low, high in (
-            ("--strength", self.strength, 0, 1.5),
-            ("--speech-guidance", self.speech_guidance, 0, 4),
-            ("--emotion-guidance", self.emotion_guidance, 0, 4),
-            ("--liveliness", self.liveliness, 0, 2),
-            ("--blink", self.blink or 0, 0, 60),
-            ("--fps", self.fps, *RATES),
-            ("--size", self.size or SIZES[0], *SIZES),
-        ):
-            if not low <= value <= high:
-                raise UsageError(f"{name} {value:g}: give {low:g} to {high:g}")
-        if self.seed < 0:
-            raise UsageError(f"--seed {self.seed}: give 0 or more")
+        check_options(self.options, fps=self.fps, size=self.size)
         if self.motion_out and self.motion_out.suffix.lower() not in SUFFIXES:
             raise UsageError(f"--motion-out {self.motion_out}: give one of {', '.join(SUFFIXES)}")
-        if self.head not in get_args(Head) or self.gaze not in get_args(Gaze):
-            raise UsageError(
-                f"--head is one of {', '.join(get_args(Head))} and --gaze one of "
-                f"{', '.join(get_args(Gaze))}, got {self.head} and {self.gaze}"
-            )
 
     @property
     def options(self) -> TalkOptions:

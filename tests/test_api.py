@@ -10,6 +10,8 @@ import pytest
 
 from affetto import api
 from affetto.apps.verbs import VERBS, _job_class
+from affetto.errors import UsageError
+from affetto.gen.portrait.pipeline import TalkOptions
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 WISHES = {
@@ -48,6 +50,9 @@ def test_a_talking_portrait_gives_frames_and_writes_nothing(tmp_path, monkeypatc
     assert frames[0].shape == (128, 128, 3)
     assert np.array_equal(frames[0], next(iter(talk.frames)))
     assert list(tmp_path.iterdir()) == [speech]
+    for wrong in ({"fps": 0}, {"size": 8}, {"options": TalkOptions(strength=9)}):
+        with pytest.raises(UsageError, match="give"):
+            portrait(photo, speech, **wrong)
 
 
 def test_a_recognizer_is_kept(tmp_path):
