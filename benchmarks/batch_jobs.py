@@ -9,6 +9,8 @@ from pathlib import Path
 
 import soundfile
 
+from affetto.apps.batch.ledger import LEDGER, read_ledger
+
 REPOSITORY = Path(__file__).parent.parent
 SPEECH = REPOSITORY / "samples" / "mona_lisa_speaks.flac"
 SINGLE = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -65,13 +67,7 @@ def start_batch(
 
 def ledger(out: Path) -> list[dict]:
     """The whole lines of the ledger; none before there is one."""
-    path, lines = out / "ledger.jsonl", []
-    for raw in path.read_bytes().splitlines() if path.exists() else []:
-        try:
-            lines.append(json.loads(raw))
-        except ValueError:  # torn
-            continue
-    return lines
+    return list(read_ledger(out / LEDGER))
 
 
 def hashes(out: Path) -> dict[str, str]:
