@@ -1,6 +1,6 @@
 """What a generator hears of a speech: Whisper states, phones, prosody, presence, at 50 Hz."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -8,14 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from affetto.condition import Conditions, ConditionTrack
-from affetto.conditioning.phones import SpokenPhone
-from affetto.conditioning.prosody import SILENT, loud_level, prosody
-from affetto.conditioning.voice import voice_in
+from affetto.conditioning.prosody import SILENT, loud_level
 from affetto.errors import BadInput
 from affetto.recognizers.speech.pooling import pool
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
-from affetto.recognizers.speech.whisper import FRAME, WIDTH, WhisperEncoder, load_whisper
+from affetto.recognizers.speech.whisper import FRAME, WhisperEncoder, load_whisper
 
 Sound = NDArray[np.float32]
 STEP_HZ = 50.0
@@ -26,49 +23,10 @@ PRESENCE_S, PRESENCE_HOP_S = 1.6, 0.4
 QUIET, QUIET_WIDTH = -1.9, 0.15  # log10 of amplitude over the loud level: a pause
 
 
-def speech_conditions(wav: Sound, *, phones: Sequence[SpokenPhone] | None = None) -> Conditions:
-    """All that is heard of a speech but its phones, in one batch item.
-
-    Args:
-        wav: (S,) float32 at 16 kHz, full scale 1, any language, S >= 1.
-        phones: of the speech: the presence of a voice is read off them. None: the speech
-            recognizer judges it, which learned from data that are not for every use.
-
-    Returns:
-        T = S / 320 steps (rounded up) of 20 ms: `speech` (1, T, 384) Whisper tiny.en's layer
-        `LAYER`; `prosody` (1, T, 4) log10
-        amplitude over the loud level, F0 in semitones over the voice's median, voiced, presence of
-        a voice in [0, 1].
-
-    Raises:
-        BadInput: no samples, NaN or another shape.
-    """
-    check_speech(wav)
-    recognizer = shared_recognizer() if phones is None else None
-    total, done = -(-len(wav) // FRAME), 0
-    states, presence = torch.empty(total, WIDTH), torch.empty(total)
-    for heard, there in state_windows(wav, recognizer):
-        states[done : done + len(heard)] = heard
-        presence[done : done + len(heard)] = there
-        done += len(heard)
-    judged = presence.numpy() if phones is None else voice_in(phones, total)
-    return {
-        "speech": _track(states),
-        "prosody": _track(torch.from_numpy(with_presence(wav, judged))),
-    }
-
-
 def check_speech(wav: Sound) -> None:
     """Refuse what is no mono sound."""
     if wav.ndim != 1 or not len(wav) or not np.isfinite(wav).all():
         raise BadInput(f"a speech is finite samples (S,) at 16 kHz, S >= 1; got {wav.shape}")
-
-
-def with_presence(wav: Sound, presence: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T, 4) prosody with the presence of a voice, which is 0 in pauses."""
-    course = prosody(wav)
-    there = presence * sounding(course[:, 0]) * (loud_level(wav) > SILENT)
-    return np.concatenate([course, there[:, None]], axis=1).astype(np.float32)
 
 
 def sounding(energy: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -122,11 +80,6 @@ def _presence(recognizer: SpeechRecognizer, states: Tensor, wav: Tensor) -> Tens
         judged.append(float(recognizer.presence(features, level, length)))
     middles = np.array(firsts) + min(size, total) / 2
     return torch.from_numpy(np.interp(np.arange(total), middles, judged).astype(np.float32))
-
-
-def _track(values: Tensor) -> ConditionTrack:
-    mask = torch.ones(1, len(values), dtype=torch.bool)
-    return ConditionTrack(values[None].float(), mask, STEP_HZ)
 
 
 @lru_cache(maxsize=1)

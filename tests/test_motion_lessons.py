@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from affetto.condition import ConditionTrack
 from affetto.conditioning.phones import SpokenPhone
 from affetto.conditioning.visemes import VISEME_NAMES
 from affetto.emotion import LABELS
 from affetto.emotion_bank.codes import BankConfig, EmotionBank
 from affetto.errors import BadInput
-from affetto.gen.portrait.motion.hearing import viseme_track, with_visemes
+from affetto.gen.portrait.motion.hearing import viseme_track
 from affetto.motion import CHANNELS, PLACE
 from affetto.train.data.filmed_speeches import read_filmed
 from affetto.train.data.heard_speeches import (
@@ -66,14 +65,6 @@ def test_visemes_fill_their_time_and_the_rest_is_silence() -> None:
     assert diphthong[:, VISEME_NAMES.index("ee")].sum() > 0
     nothing = viseme_track((), 5).values[0]
     assert (nothing[:, VISEME_NAMES.index("silence")] == 1.0).all()
-
-
-def test_visemes_stand_beside_the_conditions() -> None:
-    there = torch.ones(1, 40, dtype=torch.bool)
-    conditions = {"speech": ConditionTrack(torch.zeros(1, 40, 384), there, 50.0)}
-    both = with_visemes(conditions, PHONES)
-    assert set(both) == {"speech", "visemes"}
-    assert both["visemes"].values.shape == (1, 40, len(VISEME_NAMES))
 
 
 def test_speeches_are_sentences_with_pauses() -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from affetto.conditioning.phones import SpokenPhone
 from affetto.conditioning.prosody import log_energy, pitch, prosody
-from affetto.conditioning.speech import speech_conditions, state_windows
+from affetto.conditioning.speech import state_windows
 from affetto.conditioning.voice import voice_in
 from affetto.errors import BadInput
+from affetto.gen.portrait.hearing import listen
 from affetto.train.data.synthesized_speech import synthesize
 
 Sound = np.ndarray
@@ -29,7 +30,7 @@ def tone(hertz: float, seconds: float = 1.0, level: float = 0.2) -> Sound:
 
 
 def test_shapes_and_ranges(wav: Sound) -> None:
-    found = speech_conditions(wav)
+    found = listen(wav).conditions
     steps = -(-len(wav) // 320)
     assert found["speech"].values.shape == (1, steps, 384)
     assert found["prosody"].values.shape == (1, steps, 4)
@@ -43,7 +44,7 @@ def test_shapes_and_ranges(wav: Sound) -> None:
 
 
 def test_level_changes_nothing(wav: Sound) -> None:
-    loud, soft = speech_conditions(wav), speech_conditions(0.05 * wav)
+    loud, soft = listen(wav).conditions, listen(0.05 * wav).conditions
     np.testing.assert_allclose(loud["speech"].values, soft["speech"].values, atol=2e-3)
     np.testing.assert_allclose(
         loud["prosody"].values[..., 0], soft["prosody"].values[..., 0], atol=1e-4
@@ -75,7 +76,7 @@ def test_loudness_is_against_the_loud_part() -> None:
 def test_silence_and_noise_are_no_voice() -> None:
     noise = (0.05 * np.random.default_rng(0).standard_normal(32000)).astype(np.float32)
     for wav in (np.zeros(32000, np.float32), noise):
-        course = speech_conditions(wav)["prosody"].values[0].numpy()
+        course = listen(wav).conditions["prosody"].values[0].numpy()
         assert np.isfinite(course).all()
         assert course[:, 3].max() < 0.3
     assert prosody(np.zeros(1, np.float32)).shape == (1, 3)
@@ -91,7 +92,7 @@ def test_silence_and_noise_are_no_voice() -> None:
 )
 def test_bad_sound_is_refused(wav: Sound) -> None:
     with pytest.raises(BadInput, match="a speech is"):
-        speech_conditions(wav)
+        listen(wav)
 
 
 def test_a_voice_is_told_by_the_sounds_that_are_heard(
@@ -102,7 +103,7 @@ def test_a_voice_is_told_by_the_sounds_that_are_heard(
     def refuse() -> None:
         raise AssertionError("asked the recognizer")
 
-    monkeypatch.setattr("affetto.conditioning.speech.shared_recognizer", refuse)
+    monkeypatch.setattr("affetto.gen.portrait.hearing.shared_recognizer", refuse)
     said = tuple(
         SpokenPhone("a", start, start + 0.1, 0.9) for start in np.arange(1.0, 2.0, 0.12).tolist()
     )
@@ -114,7 +115,8 @@ def test_a_voice_is_told_by_the_sounds_that_are_heard(
     assert voice_in((), 0).shape == (0,)
     one = voice_in((SpokenPhone("a", 0.1, 0.2, 0.6),), 500)  # heard into noise
     assert one.max() < 0.5
-    nothing = speech_conditions(wav, phones=())["prosody"].values[0]
+    energy, _, _, there = listen(wav, clean=True).conditions["prosody"].values[0].numpy().T
+    assert there[energy > -0.5].mean() > 0.7
+    monkeypatch.setattr("affetto.gen.portrait.hearing.phone_stretches", lambda _: iter(()))
+    nothing = listen(wav, clean=True).conditions["prosody"].values[0]
     assert nothing[:, 3].max() < 0.01
-    judged = speech_conditions(wav, phones=said)["prosody"].values[0]
-    assert judged.shape == nothing.shape

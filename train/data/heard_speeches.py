@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.conditioning.phones import SpokenPhone, SpokenPhones, hear_phones
-from affetto.conditioning.speech import speech_conditions
+from affetto.conditioning.phones import SpokenPhone, SpokenPhones
 from affetto.errors import BadInput
 from affetto.files import staged_file
+from affetto.gen.portrait.hearing import listen
 from affetto.train.data.speech_corpora import Utterance, load_wav, read_emodb, read_ravdess
 from affetto.train.data.synthesized_speech import (
     SENTENCES,
@@ -171,13 +171,12 @@ def _silence(seconds: float) -> Sound:
 
 def heard(wav: Sound, *, clean: bool = False) -> dict[str, NDArray[np.generic]]:
     """What is kept of a speech: arrays for a .npz, see `spoken`."""
-    phones = hear_phones(wav)
-    conditions = speech_conditions(wav, phones=phones if clean else None)
+    known = listen(wav, clean=clean)
     return {
-        "states": conditions["speech"].values[0].numpy().astype(np.float16),
-        "prosody": conditions["prosody"].values[0].numpy(),
-        "symbols": np.array([phone.symbol for phone in phones], dtype=np.str_),
-        "times": np.array([phone[1:] for phone in phones], dtype=np.float32).reshape(-1, 3),
+        "states": known.conditions["speech"].values[0].numpy().astype(np.float16),
+        "prosody": known.conditions["prosody"].values[0].numpy(),
+        "symbols": np.array([phone.symbol for phone in known.phones], dtype=np.str_),
+        "times": np.array([phone[1:] for phone in known.phones], dtype=np.float32).reshape(-1, 3),
     }
 
 

@@ -9,23 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from affetto.condition import Conditions, ConditionTrack
+from affetto.condition import ConditionTrack
 from affetto.conditioning.phones import SpokenPhone
 from affetto.conditioning.visemes import VISEME_NAMES
 from affetto.gen.portrait.motion.coarticulation import timed_visemes
 
 STEP_HZ = 50.0
-
-
-def with_visemes(conditions: Conditions, phones: Sequence[SpokenPhone]) -> Conditions:
-    """The conditions of a speech with its phones as `visemes`, as `generate` takes them.
-
-    Args:
-        conditions: see `affetto.conditioning.speech`.
-        phones: of the same speech.
-    """
-    steps = conditions["speech"].values.shape[1]
-    return {**conditions, "visemes": viseme_track(phones, steps)}
 
 
 def viseme_track(phones: Sequence[SpokenPhone], steps: int, *, first: int = 0) -> ConditionTrack:
