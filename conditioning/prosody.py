@@ -69,14 +69,11 @@ def log_energy(wav: Sound) -> Course:
     return np.clip(ratio, FLOOR, CEILING).astype(np.float32)
 
 
-def pitch(wav: Sound, num_steps: int) -> tuple[Course, NDArray[np.bool_]]:
-    """(T,) semitones over the median, held between voiced steps, and where it is voiced."""
-    semitones, voiced = zip(*pitch_pieces(wav, num_steps), strict=True)
-    return np.concatenate(semitones), np.concatenate(voiced)
-
-
 def pitch_pieces(wav: Sound, num_steps: int) -> Iterator[tuple[Course, NDArray[np.bool_]]]:
-    """The same piece by piece; of a long speech the median is that of the first `MEDIAN_S`."""
+    """Piece by piece (t,) semitones over the median, held between voiced steps, and where voiced.
+
+    Of a long speech the median is that of the first `MEDIAN_S`.
+    """
     middles = (np.arange(num_steps) + 0.5) * FRAME / RATE_HZ
     times, logs, sure = np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.bool_)
     usual: float | None = None
