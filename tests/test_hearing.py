@@ -1,5 +1,6 @@
 """A speech heard piece by piece is the speech heard at once, and no more is heard than asked."""
 
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,14 @@ import soundfile
 import soxr
 
 from affetto.conditioning import phones, prosody
+from affetto.conditioning.phones import SpokenPhone
+from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput
+from affetto.gen.portrait import pipeline
 from affetto.gen.portrait.hearing import Hearing, listen
+from affetto.gen.portrait.pipeline import TalkOptions, talk
+from affetto.motion import CHANNELS, FPS, Motion
+from affetto.request import parse_request
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "mona_lisa_speaks.flac"
 WINDOW, MARGIN = 128, 40  # steps of 20 ms, as the motion asks for
@@ -42,6 +49,49 @@ def test_piece_by_piece_is_at_once(wav: np.ndarray, clean: bool) -> None:
     assert end.phones == whole.phones
     assert end.presence == whole.presence
     assert end.is_speech
+
+
+@pytest.fixture
+def in_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sounds come four at a time, the last of each stretch later than the next one's first."""
+    said = [
+        SpokenPhone("mapi"[n % 4], 0.1 * n, 0.1 * n + 0.1, 0.2 + 0.8 * (n // 9 % 2))
+        for n in range(130)
+    ]
+    for n in range(3, 129, 4):
+        said[n] = said[n]._replace(start_s=said[n].start_s + 0.6, end_s=said[n].end_s + 0.6)
+    parts = [tuple(said[n : n + 4]) for n in range(0, 130, 4)]
+    monkeypatch.setattr("affetto.gen.portrait.hearing.phone_stretches", lambda _: iter(parts))
+
+
+@pytest.mark.usefixtures("in_bits")
+@pytest.mark.parametrize("clean", [False, True])
+def test_step_by_step_is_at_once_where_sounds_come_in_bits(wav: np.ndarray, clean: bool) -> None:
+    whole, hearing = listen(wav, clean=clean), Hearing(wav, clean=clean)
+    for first in range(0, 640, 5):
+        here = hearing.near(first, first + 5)
+        for name in ("visemes", "prosody"):
+            values = whole.conditions[name].values[:, first : first + 5]
+            assert np.array_equal(values, here[name].values), (name, first)
+
+
+@pytest.mark.usefixtures("in_bits")
+def test_what_is_still_heard_is_talked_the_same(
+    wav: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is laid over a window looks at the sounds after it, too."""
+    monkeypatch.setattr(prosody, "MEDIAN_S", 1.0)
+    monkeypatch.setattr(prosody, "WINDOW_S", 0.256)
+    rows = np.full((64, len(CHANNELS)), 0.4, np.float32)
+    monkeypatch.setattr(pipeline, "_made", lambda *_, **__: repeat(Motion(rows, FPS)))
+    track = request_to_track(parse_request("happy"), duration_s=13.0, rate_hz=25)
+    once, bits = (
+        [one.values for one in talk(heard, track, models=None, options=TalkOptions())]
+        for heard in (listen(wav), Hearing(wav))
+    )
+    assert len(once) == 6
+    for number, (one, other) in enumerate(zip(once, bits, strict=True)):
+        assert np.array_equal(one, other), number
 
 
 def test_no_more_is_heard_than_asked(wav: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
