@@ -193,7 +193,7 @@ def _of_mark(mark: MarkFound) -> Iterator[Finding]:
 
 def _of_recipe(path: Path, signature: Signature | None) -> Iterator[Finding]:
     """The recipe beside a file: is it this file's?"""
-    for folder in (path.parent, path.parent.parent):  # stems stand one folder deeper
+    for folder in path.absolute().parents[:2]:  # stems stand one folder deeper
         beside = folder / RECIPE
         if beside.is_file():
             break

@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import c2pa
 import numpy as np
 import pytest
 import soundfile
@@ -36,7 +38,7 @@ from affetto.credentials import (
 )
 from affetto.errors import BadInput
 from affetto.media_write import write_clip
-from affetto.signature import SigningError, Statement, sign
+from affetto.signature import SigningError, Statement, _manifest, sign
 
 SHA = "ab" * 32
 FPS = Fraction(25)
@@ -184,6 +186,38 @@ def test_a_recipe_of_another_file_is_told(signed, tmp_path):
     for text, found in (('{"job": "talk", "seed": 8, "content_sha256": "x"}', False), ("[", None)):
         (tmp_path / "recipe.json").write_text(text)
         assert good(verify(tmp_path / "talk.mp4"))["recipe"] is found
+
+
+def test_the_recipe_of_a_stem_is_one_folder_up(signed, tmp_path, monkeypatch):
+    (tmp_path / "stems").mkdir()
+    (tmp_path / "stems" / "bass.wav").write_bytes((signed / "mix.wav").read_bytes())
+    (tmp_path / "recipe.json").write_bytes((signed / "recipe.json").read_bytes())
+    assert good(verify(tmp_path / "stems" / "bass.wav"))["recipe"]
+    monkeypatch.chdir(tmp_path / "stems")
+    assert good(verify(Path("bass.wav")))["recipe"]
+
+
+def test_nothing_is_fetched(tmp_path):
+    """A manifest that is kept elsewhere stays there: looking at a file tells nobody."""
+    path, away = film(tmp_path / "talk.mp4", mark=False, num_frames=1), tmp_path / "away.mp4"
+    credentials = load_credentials()
+    info = c2pa.C2paSignerInfo(
+        "es256", credentials.chain_pem.encode(), credentials.key_pem.encode(), None
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server, c2pa.Signer.from_info(info) as signer:
+        statement = Statement("talk", 1, SHA, "trainedAlgorithmicMedia")
+        manifest = json.dumps(_manifest("talk.mp4", statement))
+        settings = {"verify": {"verify_after_sign": False}}
+        builder = c2pa.Builder(manifest, c2pa.Context(c2pa.Settings.from_dict(settings)))
+        builder.set_no_embed()
+        builder.set_remote_url(f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa")
+        with path.open("rb") as source, away.open("w+b") as target:
+            builder.sign(signer, "video/mp4", source, target)
+        assert b"http://127.0.0.1" in away.read_bytes()
+        assert verify(away).state == "nothing"
+        server.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def remuxed(source, target):
