@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from affetto.apps.talk import run
+from affetto.apps.talk_film import Told
 from affetto.apps.talk_job import summary
 from affetto.apps.verify import verify
 from affetto.clip import Clip
@@ -106,6 +107,24 @@ def test_the_film_says_what_it_is(made, place, tmp_path, job):
     assert rows.min() > 100  # of 128
     assert columns.min() > 50
     assert differs.sum() > 200
+
+
+@pytest.mark.parametrize(("left", "size", "on_left"), [(0, None, False), (200, None, True),
+                                                       (200, 128, False)])  # fmt: skip
+def test_the_label_stands_away_from_the_face(
+    place, tmp_path, job, talking, monkeypatch, left, size, on_left
+):
+    """Of a whole photo; in a square cut the face is in the middle."""
+    told = []
+
+    def noted(**options):
+        told.append(options["on_left"])
+        return Told(**options)
+
+    monkeypatch.setattr(talking.Face, "box", (left, 0, 20))
+    monkeypatch.setattr("affetto.apps.talk.Told", noted)
+    run(job(place, tmp_path / "out", size=size))
+    assert told == [on_left]
 
 
 def test_motion_and_emotion_are_what_was_shown(made):
