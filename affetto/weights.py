@@ -43,6 +43,8 @@ SHIPPED: dict[str, str] = {
     "embedder": "0e9b19f35eadabdbb63d1b8b2f51f3966a92c7bef52acfe838ebea12f5025062",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
+    "music_emotion": "76ca14735d0349a7bb6ab6b5a74d250aedb5c051aa1320f5003d57beae166f1d",
+    "music_emotion_judge": "cb5f84291542036ccc8422ce6b1d157e9e567ae5aeba38f005ead0e2c6fc4d27",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
     "speech": "2fa485cacc5a23458335edddc2d2b4b77d8e2e0c468c231e392373724f2f1aad",

@@ -19,6 +19,8 @@ RECIPES = {
     "face_motion": ("affetto.train.face_motion", "MotionRecipe"),
     "motion": ("affetto.train.motion", "MotionRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
+    "music_emotion": ("affetto.train.music_emotion", "MusicRecipe"),
+    "music_emotion_judge": ("affetto.train.music_emotion", "MusicRecipe"),
     "text": ("affetto.train.text", "TextRecipe"),
     "speech": ("affetto.train.speech", "SpeechRecipe"),
     "speech_student": ("affetto.train.speech_student", "StudentRecipe"),

@@ -11,7 +11,8 @@ def train(
         str,
         typer.Argument(
             help="bank, embedder, speech, speech_student, face, face_loss, face_judge, "
-            "face_motion, text, motion, music_chords or music_dynamics."
+            "face_motion, text, motion, music_chords, music_dynamics, music_emotion "
+            "or music_emotion_judge."
         ),
     ],
     overrides: Annotated[
