@@ -35,7 +35,9 @@ PROBLEMS = {
     "assertion.hashedURI.mismatch": "its manifest is not what was signed",
     "signingCredential.expired": "the certificate has run out",
 }
+SPOOLED_MB = 8  # what the library writes meanwhile lies on the disk from this size
 OFFLINE = {
+    "core": {"backing_store_memory_threshold_in_mb": SPOOLED_MB},
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_after_sign": True},
     "builder": {"thumbnail": {"enabled": False}},
 }
