@@ -7,13 +7,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from affetto.emotion import EMBEDDING_DIM, LABEL_VAD, LABELS, EmotionTrack
+from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput
 from affetto.gen.music.arrange import INSTRUMENTS, arrange, mix_position, notes_sounding
 from affetto.gen.music.arrange.drums import CRASH, KICK, pulse_of
-from affetto.gen.music.arrange.form import lay_out_measures, section_starts, strong_cuts
+from affetto.gen.music.arrange.form import lay_out_measures, mood_turns, section_starts, strong_cuts
 from affetto.gen.music.arrange.humanise import MAX_JITTER_S, velocity_of
 from affetto.gen.music.arrange.scale import film_scale, local_scale
 from affetto.gen.music.chords import END, chord_id, chord_symbol, pitch_classes
+from affetto.request import parse_request
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
 
 MOODS = ("happy", "sad", "fearful", "calm", "excited", "angry", "tender")
@@ -207,6 +209,19 @@ def test_sections_open_at_strong_cuts() -> None:
     assert section_starts(measures) == [0, 5, 11, 17]
     plain = lay_out_measures(chords, bars, course(bars[-1].end_s, 9.0), ())
     assert section_starts(plain) == [0, 8, 16]
+
+
+def test_sections_open_where_the_mood_turns() -> None:
+    bars = bars_of(24)
+    measures = lay_out_measures(
+        chords_of(bars, PROGRESSION), bars, course(bars[-1].end_s, 9.0), [Cut(bars[12].start_s, 1)]
+    )
+    edge_s = bars[10].start_s
+    request = parse_request(f"0=calm; {edge_s - 0.5:.2f}=calm; {edge_s + 0.5:.2f}=angry")
+    track = request_to_track(request, duration_s=bars[-1].end_s, rate_hz=4.0)
+    turns = mood_turns(measures, track)
+    assert turns == [10]
+    assert 10 in section_starts(measures, turns)
 
 
 def test_sad_and_excited_films_differ_as_they_should() -> None:

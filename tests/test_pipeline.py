@@ -10,7 +10,7 @@ from affetto.errors import BadInput
 from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.chords import NUM_CHORDS, chord_id
 from affetto.gen.music.harmony import emotion_leaning, shape_ends
-from affetto.gen.music.keys import parse_key, suggest_bpm, suggest_key
+from affetto.gen.music.keys import parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
 from affetto.gen.music.sync import alignment
 from affetto.request import parse_request
@@ -160,6 +160,6 @@ def test_suggestions_follow_the_emotion():
     calm, angry = (
         request_to_track(parse_request(word), duration_s=5) for word in ("calm", "angry")
     )
-    assert suggest_bpm(calm) < suggest_bpm(angry)
+    assert suggest_tempo(calm)(2.0) < suggest_tempo(angry)(2.0)
     assert suggest_key(angry, rng=np.random.default_rng(0)).mode == "min"
     assert suggest_key(calm, rng=np.random.default_rng(0)).mode == "maj"

@@ -183,3 +183,12 @@ def test_chord_steps_cover_every_bar():
     ]
     steps = chord_steps(bars)
     assert steps == [(0, 1), (1, 2), (2, 3), (3, 4.5), (4.5, 6), (6, 7), (7, 7.5)]
+
+
+def test_a_moving_tempo_is_followed_and_the_film_still_ends_exactly() -> None:
+    bars = plan_bars(60.0, [Cut(20.0, 0.9)], bpm=lambda time_s: 80.0 if time_s < 30 else 120.0)
+    assert bars[-1].end_s == 60.0
+    early = [bar.bpm for bar in bars if bar.end_s < 28]
+    late = [bar.bpm for bar in bars[:-1] if bar.start_s > 36]
+    assert max(early) < 100 < min(late)
+    assert all(a.end_s == b.start_s for a, b in pairwise(bars))

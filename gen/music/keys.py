@@ -1,6 +1,7 @@
 """Keys and tempo: what the composer works in, and what an emotion suggests."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from affetto.errors import BadInput
 from affetto.gen.music.chords import FLATS, ROOTS
 
 MIN_BPM, MAX_BPM = 40.0, 220.0
+Tempo = Callable[[float], float]  # quarter notes a minute at a time in seconds
 # The chord model's songs are normalised to these tonics (pitch classes): C major and A minor.
 MODEL_TONIC = {"maj": 0, "min": 9}
 _KEY = re.compile(r"^([A-Ga-g][#b]?)\s*(m|min|minor|maj|major|:min|:maj)?$")
@@ -59,16 +61,24 @@ def suggest_key(emotion: EmotionTrack, *, rng: np.random.Generator) -> Key:
     return Key((MODEL_TONIC[mode] + int(rng.integers(-5, 6))) % 12, mode)
 
 
-def suggest_bpm(emotion: EmotionTrack) -> float:
-    """Tempo in quarter notes a minute from mean arousal: 45 at -1, 100 at 0, 140 at +1.
+def suggest_tempo(emotion: EmotionTrack) -> Tempo:
+    """Tempo in quarter notes a minute at each time: by arousal 45 at -1, 100 at 0, 140 at +1.
+
+    Valence moves it by 8 at most: of two pieces as excited the happy one is the quicker.
 
     Source:
         Tempo is the strongest musical cue of arousal (Gabrielsson and Lindstroem 2010, review); the
-        line's ends follow
-        the ranges of EMelodyGen's templates, kept inside what bars of film cues commonly use.
+        line's ends follow the ranges of EMelodyGen's templates, kept inside what bars of film cues
+        commonly use.
     """
-    arousal = float(np.mean(emotion.vad[:, 1]))
-    return 100.0 + (40.0 if arousal > 0 else 55.0) * arousal
+    valence, arousal = np.asarray(emotion.vad[:, :2], dtype=np.float64).T
+
+    def bpm(time_s: float) -> float:
+        now = float(np.interp(time_s, emotion.times, arousal))
+        bright = float(np.interp(time_s, emotion.times, valence))
+        return 100.0 + (40.0 if now > 0 else 55.0) * now + 8.0 * bright
+
+    return bpm
 
 
 def parse_bpm(bpm: float) -> float:

@@ -15,9 +15,10 @@ from affetto.errors import BadInput
 from affetto.gen.music.arrange import arrange
 from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.chords import chord_symbol, transpose
+from affetto.gen.music.colour import coloured
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, shape_ends
-from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_bpm, suggest_key
+from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.selection import sample_chords
 from affetto.gen.music.sync import chord_steps, plan_bars
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
@@ -86,7 +87,7 @@ def compose(
     rng = np.random.default_rng(options.seed)
     suggested = suggest_key(emotion, rng=rng)
     key = parse_key(options.key) if options.key else suggested
-    bpm = parse_bpm(options.bpm) if options.bpm else suggest_bpm(emotion)
+    bpm = parse_bpm(options.bpm) if options.bpm else suggest_tempo(emotion)
     bars = plan_bars(duration_s, cuts, bpm=bpm, hits=options.hits)
     steps = chord_steps(bars)
     if options.chords:
@@ -130,7 +131,7 @@ def _sample_chords(
 ) -> tuple[str, ...]:
     times = np.array([(start + end) / 2 for start, end in chord_steps(bars)], dtype=np.float64)
     inputs = _inputs(conditions, emotion, times)
-    valence = inputs["emotion"].values[0, :, 0]
+    valence, arousal = inputs["emotion"].values[0, :, :2].T
     first, last = (key.mode, key.mode) if key_is_fixed else modes_at_ends(valence, key.mode)
     bias = shape_ends(
         emotion_leaning(valence),
@@ -140,7 +141,9 @@ def _sample_chords(
         last_bar_steps=len(chord_steps(bars[-1:])),
     )
     chords = sample_chords(model, inputs, bias, minor=key.mode == "min", seed=seed)
-    return tuple(chord_symbol(transpose(int(chord), key.shift)) for chord in chords)
+    rng = np.random.default_rng([seed, 3])
+    written = coloured(chords.tolist(), valence.numpy(), arousal.numpy(), rng=rng)
+    return tuple(chord_symbol(transpose(chord, key.shift)) for chord in written)
 
 
 def predict_dynamics(
@@ -151,7 +154,7 @@ def predict_dynamics(
     The net gives the conditional mean, and the picture explains little of it, so its range is
     narrow. What was asked lies outside the emotions it saw (six words guessed from pictures, none
     about dominance), so it is told nothing of it; arousal then scales what it says: density by up
-    to a factor 1.6, loudness by 4 dB.
+    to a factor 2, loudness by 6 dB.
     """
     times = np.arange(max(1, int(np.ceil(duration_s))), dtype=np.float64) + 0.5
     inputs = _inputs(conditions, emotion, times)
@@ -161,8 +164,8 @@ def predict_dynamics(
     arousal = emotion.at(times).vad[:, 1].astype(np.float64)
     return Dynamics(
         times_s=times,
-        density=np.clip(density * 1.6**arousal, 1.0, 40.0),
-        loudness=np.clip(loudness * 10 ** (4.0 * arousal / 20), 0.01, 1.0),
+        density=np.clip(density * 2.0**arousal, 1.0, 40.0),
+        loudness=np.clip(loudness * 10 ** (6.0 * arousal / 20), 0.01, 1.0),
     )
 
 

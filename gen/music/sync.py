@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.gen.music.keys import Tempo
 from affetto.soundtrack import Bar, Cut
 
 BEATS_PER_BAR = 4
@@ -69,7 +70,7 @@ class Alignment:
 
 
 def plan_bars(
-    duration_s: float, cuts: Sequence[Cut], *, bpm: float, hits: bool = True
+    duration_s: float, cuts: Sequence[Cut], *, bpm: float | Tempo, hits: bool = True
 ) -> tuple[Bar, ...]:
     """Tile [0, duration_s] with bars.
 
@@ -89,6 +90,8 @@ def plan_bars(
     Raises:
         ValueError: duration_s or bpm is not a positive, finite number.
     """
+    if callable(bpm):
+        return _warped(duration_s, cuts, bpm, hits=hits)
     if not (math.isfinite(duration_s) and duration_s > 0 and math.isfinite(bpm) and bpm > 0):
         raise ValueError(f"duration_s and bpm must be positive, got {duration_s} and {bpm}")
     beat_s = 60.0 / bpm
@@ -100,6 +103,25 @@ def plan_bars(
         return _bars([_Segment(0.0, duration_s, num_beats, True)], beat_s, cadence=1.0)
     times_s, rewards = _candidates(duration_s, cuts, beat_s)
     return _bars(_choose(duration_s, times_s, rewards, beat_s), beat_s, cadence=CADENCE)
+
+
+def _warped(duration_s: float, cuts: Sequence[Cut], bpm: Tempo, *, hits: bool) -> tuple[Bar, ...]:
+    """Bars under a tempo that moves: planned at 60 where a second is a wished beat, bent back."""
+    times_s = np.linspace(0.0, duration_s, max(2, math.ceil(4 * duration_s)))
+    rates = np.array([bpm(time_s) / 60.0 for time_s in times_s])
+    beats = np.concatenate([[0.0], np.cumsum((rates[1:] + rates[:-1]) / 2 * np.diff(times_s))])
+    places = [
+        Cut(float(np.interp(c.time_s, times_s, beats)), c.strength)
+        for c in cuts
+        if 0 < c.time_s < duration_s
+    ]
+    plan = plan_bars(float(beats[-1]), places, bpm=60.0, hits=hits)
+    lines_s = np.interp([bar.start_s for bar in plan] + [plan[-1].end_s], beats, times_s)
+    lines_s[-1] = duration_s
+    return tuple(
+        Bar(float(a), float(b), bar.num_beats)
+        for (a, b), bar in zip(pairwise(lines_s), plan, strict=True)
+    )
 
 
 def alignment(bars: Sequence[Bar], cuts: Sequence[Cut]) -> Alignment:

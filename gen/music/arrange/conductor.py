@@ -285,7 +285,9 @@ class _Conductor:
             roof = 127 if lead is None or lead.centre < _LOW_LEAD else lead.centre
             centre = min(style.texture_centre, roof - 7)
             spans = self._voiced(pad, measure, centre, pad.low)
-            pad_options = pads.pad_levels(measure, spans, high=min(pad.high, roof))
+            pad_options = pads.pad_levels(
+                measure, spans, high=min(pad.high, roof), length=style.length
+            )
         before = (min(self.levels[0], len(keys_options) - 1), self.levels[1])
         # Strings come and go with phrases, not with bars; where they must carry, or where the
         # film is at its fullest, they have the whole chord.
@@ -311,7 +313,7 @@ class _Conductor:
         for player in self._all("texture", cue):
             centre = cue.section.style.texture_centre
             spans = self._voiced(player, cue.measure, centre, player.low)
-            levels = pads.pad_levels(cue.measure, spans, high=player.high)
+            levels = pads.pad_levels(cue.measure, spans, high=player.high, length=1.0)
             self.events[player.name] += levels[pads.FULL_LEVEL]
         for player in self._all("bass", cue):
             line = self._bass_line(player).write(cue.measure, NO_CHORD, level=0, length=1.0)

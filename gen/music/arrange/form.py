@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,9 @@ HIT_TOLERANCE_S = 0.060
 _CUT_SPACING_S = 2.0
 _MIN_STRENGTH = 0.3
 _MAX_SECTION_BARS = 8
+_LEAST_BARS = 2
+_TURN_S = 4.0  # before and after a bar line: how far the mood moves there
+_LEAST_TURN = 0.3
 
 Kind = Literal["intro", "break", "build", "full"]
 
@@ -89,6 +93,8 @@ class Section:
         measures: the bars.
         kind: its place in the form.
         intensity: 0..1, from arousal, loudness and density against the rest of the film.
+        valence: mean of what is to be felt, -1..1.
+        arousal: the same.
         moods: mood weights here.
         style: how it is played.
         figure: family of the chords' figure.
@@ -99,6 +105,8 @@ class Section:
     measures: tuple[Measure, ...]
     kind: Kind
     intensity: float
+    valence: float
+    arousal: float
     moods: dict[str, float]
     style: Style
     figure: Figure
@@ -178,12 +186,46 @@ def _joined(steps: Sequence[Segment]) -> tuple[Segment, ...]:
     return tuple(spans)
 
 
-def section_starts(measures: Sequence[Measure]) -> list[int]:
-    """Indices of the bars that open a section: at strong cuts, never more than 8 bars apart.
+def mood_turns(measures: Sequence[Measure], emotion: EmotionTrack) -> list[int]:
+    """The bars at whose start valence and arousal move by 0.3 or more, two bars apart or further.
 
-    Sections are at least 4 bars long (2 in films under 12 bars), so that a phrase fits.
+    The means of the four seconds before and after a bar line are compared; of neighbouring bars
+    the one with the largest move is the turn.
     """
-    shortest = 4 if len(measures) >= 12 else 2
+    lines_s = np.array([m.bar.start_s for m in measures])
+    span_s = np.linspace(0.25, _TURN_S - 0.25, 8)
+    moves = []
+    for column in emotion.vad[:, :2].T:
+        after = np.interp(lines_s[:, None] + span_s, emotion.times, column)
+        before = np.interp(lines_s[:, None] - span_s, emotion.times, column)
+        moves.append((after - before).mean(axis=1))
+    size = np.hypot(*moves)
+    turns: list[int] = []
+    for index in np.argsort(-size, kind="stable"):
+        apart_s = np.abs(lines_s[index] - lines_s[turns])
+        far = all(abs(index - turn) >= _LEAST_BARS for turn in turns)
+        inside = _LEAST_BARS <= index <= len(measures) - _LEAST_BARS
+        if size[index] >= _LEAST_TURN and inside and far and (apart_s >= _TURN_S).all():
+            turns.append(int(index))
+    return sorted(turns)
+
+
+def section_starts(measures: Sequence[Measure], turns: Sequence[int] = ()) -> list[int]:
+    """Indices of the bars that open a section: where the mood turns, and at strong cuts.
+
+    Never more than 8 bars apart. From turn to turn sections are at least 4 bars long (2 in films
+    under 12 bars), so that a phrase fits.
+    """
+    shortest = 4 if len(measures) >= 12 else _LEAST_BARS
+    edges = [0, *turns, len(measures)]
+    return [
+        first + start
+        for first, last in pairwise(edges)
+        for start in _starts_within(measures[first:last], shortest)
+    ]
+
+
+def _starts_within(measures: Sequence[Measure], shortest: int) -> list[int]:
     starts = [0]
     at = shortest
     while len(measures) - at >= shortest:
@@ -204,7 +246,7 @@ def plan_sections(
     measures: Sequence[Measure], dynamics: Dynamics, emotion: EmotionTrack
 ) -> tuple[Section, ...]:
     """Gather the bars into sections and say how intense each is and how it is played."""
-    starts = section_starts(measures)
+    starts = section_starts(measures, mood_turns(measures, emotion))
     groups = [
         tuple(measures[a:b]) for a, b in zip(starts, [*starts[1:], len(measures)], strict=True)
     ]
@@ -226,6 +268,8 @@ def plan_sections(
                 measures=group,
                 kind=kind,
                 intensity=float(intensity[index]),
+                valence=float(vad[0]),
+                arousal=float(vad[1]),
                 moods=moods,
                 style=blend_style(moods),
                 figure=figure_of(moods),

@@ -8,11 +8,24 @@ from affetto.gen.music.arrange.keys import Voiced
 from affetto.gen.music.arrange.voicing import thickened
 
 NUM_LEVELS = 5
+_BOWED = 0.75
 FULL_LEVEL = 2  # from here on every tone of the chord sounds
 
 
-def pad_levels(measure: Measure, spans: Sequence[Voiced], *, high: int) -> list[list[Event]]:
-    """The bar at each thickness: silent, two tones, the chord, one tone doubled, two doubled."""
+def pad_levels(
+    measure: Measure, spans: Sequence[Voiced], *, high: int, length: float
+) -> list[list[Event]]:
+    """The bar at each thickness: silent, two tones, the chord, one tone doubled, two doubled.
+
+    Args:
+        measure: the bar.
+        spans: its chords.
+        high: highest pitch that doubling may reach.
+        length: share of its beats a note sounds; under 0.75 the chords are bowed anew every beat
+            and cut short, else held.
+    """
+    if length < _BOWED:
+        spans = _by_beats(spans, length)
     return [
         [],
         _held(measure, [v._replace(tones=v.tones[-2:]) for v in spans]),
@@ -20,6 +33,15 @@ def pad_levels(measure: Measure, spans: Sequence[Voiced], *, high: int) -> list[
         _held(measure, [v._replace(tones=thickened(v.tones, 1, high)) for v in spans]),
         _held(measure, [v._replace(tones=thickened(v.tones, 2, high)) for v in spans]),
     ]
+
+
+def _by_beats(spans: Sequence[Voiced], length: float) -> list[Voiced]:
+    strokes = []
+    for span in spans:
+        count = max(1, round(span.beats))
+        beats = span.beats / count
+        strokes += [Voiced(span.beat + i * beats, length * beats, span.tones) for i in range(count)]
+    return strokes
 
 
 def _held(measure: Measure, spans: Sequence[Voiced]) -> list[Event]:
