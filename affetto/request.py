@@ -5,7 +5,7 @@
 - `va(-0.4,0.7)`, `vad(-0.4,0.7,0.2)`: valence, arousal, dominance in [-1, 1]
 - `0=neutral; 2.5=happy:0.9; 1:30=sad:0.5 linear`: a timeline; easing smooth, linear or step
 - `curve.csv`, `curve.json`: the same in a file (see `affetto.keyframe_file`)
-- `auto`: as measured in the media; `like:FILE`: as in that recording
+- `auto`: as measured in the media; `counterpoint`: against it; `like:FILE`: as in that recording
 - `bitter-sweet, hopeful at the end`: free text, several words without the signs : + =
 """
 
@@ -34,7 +34,7 @@ _EASED = re.compile(rf"(.*\S)\s+({'|'.join(get_args(Easing))})", re.IGNORECASE)
 _TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _WORDS = f"one of {', '.join(LABELS)} (angry:0.7, sad:0.6+surprised:0.4) or va(-0.4,0.7)"
 _FORMS = (
-    f"Write {_WORDS}, a timeline such as 0=neutral; 2.5=happy:0.9, auto, like:FILE, or several "
+    f"Write {_WORDS}, a timeline such as 0=neutral; 2.5=happy:0.9, auto, counterpoint, like:FILE, or several "
     "words of free text without ':', '+' and '='"
 )
 _KEYFRAME_FORMS = f"A keyframe takes {_WORDS}"
@@ -109,11 +109,13 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Auto:
-    """The emotion measured in the media itself."""
+    """The emotion measured in the media itself, or its opposite in valence and arousal."""
+
+    against: bool = False
 
     def __str__(self) -> str:
         """As written in a request."""
-        return "auto"
+        return "counterpoint" if self.against else "auto"
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,8 @@ def parse_request(text: str) -> EmotionRequest:
         'happy:0.5+sad'
     """
     text = _readable(text.strip())
-    if text.casefold() == "auto":
-        return EmotionRequest(Auto())
+    if text.casefold() in ("auto", "counterpoint"):
+        return EmotionRequest(Auto(against=text.casefold() == "counterpoint"))
     if text[:5].casefold() == "like:":
         return EmotionRequest(_like(text[5:].strip()))
     if "=" in text or (";" in text and text[0].isdigit()):

@@ -166,8 +166,8 @@ def _check(job: Job) -> None:
         )
     if job.request is not None and isinstance(parse_request(job.request).target, Auto):
         raise RequestError(
-            "auto asks for whatever the film itself shows, so there is nothing to compare with: "
-            "name an emotion"
+            f"{job.request} asks for what is measured in the film itself, so there is nothing to "
+            "compare with: name an emotion"
         )
     if job.out is not None and job.out.exists() and not job.out.is_dir():
         raise BadInput(f"--out {job.out} is a file: give a folder")

@@ -76,7 +76,8 @@ def request_to_track(
         given = measured if isinstance(target, Auto) else resolved
         if given is None:
             raise RequestError(_unresolved(request))
-        return replace(given.at(times), kind="requested")
+        course = replace(given.at(times), kind="requested")
+        return _mirrored(course) if isinstance(target, Auto) and target.against else course
     states = (
         _between_keyframes(target, times)
         if isinstance(target, Timeline)
@@ -95,9 +96,17 @@ def request_to_track(
     )
 
 
+def _mirrored(track: EmotionTrack) -> EmotionTrack:
+    """Valence and arousal turned round: a merry picture gets sad music, a wild one quiet music."""
+    vad = track.vad * np.array([-1.0, -1.0, 1.0], dtype=np.float32)
+    probs = probs_from_vad(vad, track.vad_var)
+    mean, log_var = embed(vad, probs, track.vad_var)
+    return replace(track, vad=vad, probs=probs.astype(np.float32), mean=mean, log_var=log_var)
+
+
 def _unresolved(request: EmotionRequest) -> str:
     if isinstance(request.target, Auto):
-        return "auto needs media to measure, and there are none: use labels, va(v,a) or a timeline"
+        return f"{request} needs media to measure, and there are none: use labels, va(v,a) or a timeline"
     return (
         f"{str(request)!r} must first be resolved by the {request.needs} recognizer: hand its "
         "track in as `resolved`, or use labels (sad:0.6+calm:0.4), va(valence,arousal) or a "

@@ -252,6 +252,17 @@ def test_impossible_durations(duration_s):
         track_of("happy", duration_s=duration_s)
 
 
+def test_counterpoint_is_the_measured_track_turned_round():
+    measured = track_of("0=happy; 10=calm", duration_s=10.0, rate_hz=2.0)
+    got = track_of("counterpoint", measured=measured, duration_s=5.0, rate_hz=2.0)
+    same = track_of("auto", measured=measured, duration_s=5.0, rate_hz=2.0)
+    np.testing.assert_array_equal(got.vad[:, :2], -same.vad[:, :2])
+    np.testing.assert_allclose(got.probs.sum(axis=1), 1.0, atol=1e-5)
+    assert got.probs[0].argmax() != same.probs[0].argmax()
+    with pytest.raises(RequestError, match="counterpoint needs media"):
+        track_of("counterpoint")
+
+
 def test_auto_is_the_measured_track():
     measured = track_of("0=calm; 9=fearful")
     got = track_of("auto", measured=measured, duration_s=5.0, rate_hz=2.0)

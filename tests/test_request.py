@@ -46,6 +46,7 @@ def one(label, strength=1.0):
         ("VA ( -.4 , 1e-1 )", Point(-0.4, 0.1, None)),
         ("vad(-0.4,0.7,1)", Point(-0.4, 0.7, 1.0)),
         ("auto", Auto()),
+        ("Counterpoint", Auto(against=True)),
         ("Auto", Auto()),
         ("like: my voice.wav", Like(Path("my voice.wav"))),
         ("bitter-sweet, hopeful at the end", FreeText("bitter-sweet, hopeful at the end")),
@@ -82,7 +83,7 @@ def test_needs_and_file():
     assert parse_request("a dark night").needs == "text"
     like = parse_request("like:sub/voice.wav")
     assert (like.needs, like.file) == ("face/voice", Path("sub/voice.wav"))
-    for text in ("happy", "auto", "va(0,0)", "0=happy;"):
+    for text in ("happy", "auto", "counterpoint", "va(0,0)", "0=happy;"):
         request = parse_request(text)
         assert (request.needs, request.file) == (None, None)
 

@@ -18,7 +18,7 @@ def soundtrack(
     ] = None,
     emotion: Annotated[
         str,
-        typer.Option(help=f"auto, {REQUESTS}"),
+        typer.Option(help=f"auto, counterpoint (against the picture), {REQUESTS}"),
     ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same music.")] = 0,
     key: Annotated[str | None, typer.Option(help="C, Am, F#m, Bb ... Default: by emotion.")] = None,
