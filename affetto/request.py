@@ -34,8 +34,8 @@ _EASED = re.compile(rf"(.*\S)\s+({'|'.join(get_args(Easing))})", re.IGNORECASE)
 _TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _WORDS = f"one of {', '.join(LABELS)} (angry:0.7, sad:0.6+surprised:0.4) or va(-0.4,0.7)"
 _FORMS = (
-    f"Write {_WORDS}, a timeline such as 0=neutral; 2.5=happy:0.9, auto, counterpoint, like:FILE, or several "
-    "words of free text without ':', '+' and '='"
+    f"Write {_WORDS}, a timeline such as 0=neutral; 2.5=happy:0.9, auto, counterpoint, "
+    "like:FILE, or several words of free text without ':', '+' and '='"
 )
 _KEYFRAME_FORMS = f"A keyframe takes {_WORDS}"
 _KEYFRAME_FORM = "write a keyframe as 2.5=happy:0.9 or 1:30=sad:0.5 linear, and ';' between them"

@@ -106,7 +106,10 @@ def _mirrored(track: EmotionTrack) -> EmotionTrack:
 
 def _unresolved(request: EmotionRequest) -> str:
     if isinstance(request.target, Auto):
-        return f"{request} needs media to measure, and there are none: use labels, va(v,a) or a timeline"
+        return (
+            f"{request} needs media to measure, and there are none: use labels, va(v,a) or a "
+            "timeline"
+        )
     return (
         f"{str(request)!r} must first be resolved by the {request.needs} recognizer: hand its "
         "track in as `resolved`, or use labels (sad:0.6+calm:0.4), va(valence,arousal) or a "
