@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from affetto.apps.ahead import made_ahead
+from affetto.ahead import made_ahead
 from affetto.clip import Clip, Picture
 from affetto.condition import Conditions, ConditionTrack
 from affetto.conditioning.light import read_light

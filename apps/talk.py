@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from affetto.apps.ahead import begun, made_ahead
+from affetto.ahead import begun, made_ahead
 from affetto.apps.machine import peak_rss_mb
 from affetto.apps.progress import Report, silent
 from affetto.apps.talk_film import Told, render_film, write_film

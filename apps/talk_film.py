@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from affetto.apps.ahead import made_ahead
+from affetto.ahead import made_ahead
 from affetto.clip import Clip, Picture
 from affetto.gen.portrait.pipeline import Row
 from affetto.gen.portrait.unfinished import Unfinished

@@ -17,7 +17,7 @@ from affetto.gen.music.built_in_synth import BuiltInSynth
 from affetto.gen.music.ducking import SpeechBand, duck
 from affetto.gen.music.limiter import HOP, HopMeter, apply_curve
 from affetto.gen.music.mix import MixSettings, render_soundtrack
-from affetto.gen.music.room import Room
+from affetto.gen.music.room import Room, delay_network
 from affetto.gen.music.synth import choose_synth
 from affetto.soundtrack import ChordSpan, Dynamics, Note, Part, Soundtrack
 
@@ -304,7 +304,7 @@ def test_room_is_linear_dies_and_ignores_blocks():
     one, two = rng.normal(size=(2, 2, RATE)).astype(np.float32)
 
     def through(sound, size):
-        room = Room(RATE)
+        room = Room(RATE, size)
         return np.concatenate([room(block) for block in blocks(sound, size)], axis=1)
 
     assert np.allclose(through(one, RATE), through(one, 777), atol=1e-4)
@@ -314,6 +314,18 @@ def test_room_is_linear_dies_and_ignores_blocks():
     wet = through(click, RATE)
     assert np.abs(wet[:, 3 * RATE :]).max() < 1e-3 * np.abs(wet).max()
     assert np.corrcoef(wet)[0, 1] < 0.5
+
+
+def test_room_is_the_delay_network_and_can_be_emptied():
+    rng = np.random.default_rng(0)
+    sound = rng.normal(size=(2, 3 * RATE)).astype(np.float32)
+    room = Room(RATE)
+    for _ in range(2):
+        wet = np.concatenate([room(block) for block in blocks(sound, RATE)], axis=1)
+        error = wet - delay_network(sound, RATE)
+        assert 20 * np.log10(error.std() / wet.std()) < -60
+        room.reset()
+    assert not room(np.zeros((2, 100), np.float32)).any()
 
 
 def test_no_space_is_a_resource_error(tmp_path):

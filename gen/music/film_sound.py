@@ -10,7 +10,7 @@ import numpy as np
 from affetto.gen.music.ducking import FRAME_RATE_HZ, Ducking, SpeechBand, duck
 from affetto.gen.music.loudness import STEP_S, LoudnessMeter, integrated_lufs
 from affetto.gen.music.sound_files import append_raw
-from affetto.gen.music.stems import fade
+from affetto.gen.music.stems import faded
 from affetto.media_sound import Sound
 
 SPEAKING_SHARE = 0.03  # of the time; from here on the film's sound leads
@@ -32,12 +32,16 @@ def listen(
     """Put the film's own sound on disk, `total` samples of it, and find its speech."""
     if original is None:
         return None
-    path, meter, speech = work / "film.raw", LoudnessMeter(sample_rate), SpeechBand(sample_rate)
+    path, meter, speech = (
+        work / "film.raw",
+        LoudnessMeter(sample_rate, peaks=False),
+        SpeechBand(sample_rate),
+    )
     path.touch()
     done = 0
     for given in chain(original, _silence(total, sample_rate)):
         block = np.nan_to_num(given[:, : total - done], posinf=1.0, neginf=-1.0)
-        block = block * fade(done, block.shape[1], total, sample_rate)
+        block = faded(block, done, total, sample_rate)
         append_raw(path, block)
         meter.add(block)
         speech.add(block)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.ahead import made_ahead
 from affetto.errors import BadInput
 from affetto.files import resource_errors
 from affetto.gen.music.ducking import Ducking
@@ -226,7 +227,7 @@ class _Blocks:
 
 def _measure(blocks: _Blocks) -> HopLevels:
     meter = HopMeter(blocks.sample_rate)
-    for _, block in blocks:
+    for _, block in made_ahead(iter(blocks)):
         meter.add(block)
     return meter.finish()
 
@@ -245,10 +246,10 @@ def _write_mix(
         curve = levels.curve(gain_db=gain_db, ceiling_dbtp=ceiling)
         meter = LoudnessMeter(blocks.sample_rate)
         with wav_writer(path, sample_rate=blocks.sample_rate) as wav:
-            for start, block in blocks:
-                limited = apply_curve(block, curve, start=start)
-                wav.add(limited)
-                meter.add(limited)
+            limited = (apply_curve(block, curve, start=start) for start, block in blocks)
+            for block in made_ahead(limited):
+                wav.add(block)
+                meter.add(block)
         measured = meter.finish()
         over_db = measured.true_peak_dbtp - settings.peak_dbtp
         missing = settings.target_lufs - measured.integrated_lufs

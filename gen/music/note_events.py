@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
 
 from affetto.media_sound import Sound
 from affetto.soundtrack import Part
@@ -52,29 +54,29 @@ def play(
     num_samples: int,
     block: int,
     send: Callable[[Event], None],
-    generate: Callable[[int], Sound],
+    fill: Callable[[NDArray[np.float32]], None],
 ) -> Iterator[Sound]:
-    """Drive an instrument: generate up to each event's sample, send it, and give even blocks.
+    """Drive an instrument: play up to each event's sample, send it, and give even blocks.
 
     Args:
         events: in order of time.
         num_samples: to give in all.
         block: samples of a block; the last one may be shorter.
         send: takes one event.
-        generate: gives the next n samples, (2, n).
+        fill: writes the next n samples into (n, 2).
 
     Yields:
         (2, S) float32.
     """
     position, upcoming = 0, 0
     while position < num_samples:
-        end = min(position + block, num_samples)
-        pieces = []
+        first, end = position, min(position + block, num_samples)
+        row = np.empty((end - first, 2), np.float32)
         while position < end:
             while upcoming < len(events) and events[upcoming].sample <= position:
                 send(events[upcoming])
                 upcoming += 1
             stop = min(end, events[upcoming].sample) if upcoming < len(events) else end
-            pieces.append(generate(stop - position))
+            fill(row[position - first : stop - first])
             position = stop
-        yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        yield rearrange(row, "s c -> c s")

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 from einops import rearrange
+from numpy.typing import NDArray
 
 from affetto.errors import BadInput
 from affetto.gen.music.note_events import Event, note_events, play
 from affetto.gen.music.soundfont import Preset
 from affetto.media_sound import Sound
 from affetto.soundtrack import Part
+
+Row = NDArray[np.float32]
 
 DRUM_CHANNEL = 9
 DRUM_BANK = 128
@@ -45,13 +48,13 @@ class TinySoundFont:
         channel = DRUM_CHANNEL if part.is_drum else 0
         player.program_select(channel, font, 0, preset.program, part.is_drum)
 
-        def generate(count: int) -> Sound:
-            samples = np.frombuffer(player.generate(count), np.float32)
-            if not np.isfinite(samples).all():
-                raise BadInput(f"{self._soundfont} plays numbers that are no sound: use another")
-            return rearrange(samples, "(s c) -> c s", c=2)
+        def fill(row: Row) -> None:
+            player.generate_simple(len(row), buffer=row.data.cast("B"))
 
-        return _played(player, channel, generate, part, duration_s, sample_rate)
+        for block in _played(player, channel, fill, part, duration_s, sample_rate):
+            if not np.isfinite(block).all():
+                raise BadInput(f"{self._soundfont} plays numbers that are no sound: use another")
+            yield block
 
 
 class FluidSynth:
@@ -73,9 +76,9 @@ class FluidSynth:
         options = {"synth.reverb.active": 0, "synth.chorus.active": 0}
         player = self._module.Synth(gain=FLUID_GAIN, samplerate=float(sample_rate), **options)
 
-        def generate(count: int) -> Sound:
-            samples: Sound = player.get_samples(count).astype(np.float32) / 32768
-            return rearrange(samples, "(s c) -> c s", c=2)
+        def fill(row: Row) -> None:
+            samples = player.get_samples(len(row)).astype(np.float32) / 32768
+            row[:] = rearrange(samples, "(s c) -> s c", c=2)
 
         try:
             font = player.sfload(str(self._soundfont))
@@ -83,7 +86,7 @@ class FluidSynth:
                 raise BadInput(f"{self._soundfont} cannot be loaded by FluidSynth")
             channel = DRUM_CHANNEL if part.is_drum else 0
             player.program_select(channel, font, preset.bank, preset.program)
-            yield from _played(player, channel, generate, part, duration_s, sample_rate)
+            yield from _played(player, channel, fill, part, duration_s, sample_rate)
         finally:
             player.delete()
 
@@ -111,7 +114,7 @@ def choose_preset(part: Part, presets: frozenset[Preset], soundfont: Path) -> Pr
 def _played(
     player: Any,  # noqa: ANN401  (of an untyped, optional package)
     channel: int,
-    generate: Callable[[int], Sound],
+    fill: Callable[[Row], None],
     part: Part,
     duration_s: float,
     sample_rate: int,
@@ -127,7 +130,7 @@ def _played(
         num_samples=round(duration_s * sample_rate),
         block=sample_rate,
         send=send,
-        generate=generate,
+        fill=fill,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from einops import rearrange
+from numpy.typing import NDArray
 
 from affetto.media_sound import Sound
 
@@ -14,10 +15,15 @@ FULL_SCALE = 2**23 - 1
 RAW_BYTES = 8  # one stereo sample
 
 
+def rows(block: Sound) -> NDArray[np.float32]:
+    """(2, S) as it lies in a raw file, (S, 2)."""
+    return np.ascontiguousarray(rearrange(block, "c s -> s c"), "<f4")
+
+
 def append_raw(path: Path, block: Sound) -> None:
     """Add (2, S) samples to the end of a raw file."""
     with path.open("ab") as file:
-        file.write(rearrange(block, "c s -> s c").astype("<f4").tobytes())
+        file.write(rows(block).data)
 
 
 def read_raw(path: Path, *, block: int) -> Iterator[Sound]:
@@ -36,12 +42,23 @@ class WavWriter:
 
     def __init__(self, file: wave.Wave_write) -> None:
         self._file = file
+        self._exact = np.zeros((0, 2))  # room used again for each block: new pages cost time
+        self._bytes = np.zeros((0, 3), np.uint8)
 
     def add(self, block: Sound) -> None:
         """Write the next samples."""
-        whole = np.round(np.clip(block, -1, 1).astype(np.float64) * FULL_SCALE).astype("<i4")
-        four = np.ascontiguousarray(rearrange(whole, "c s -> (s c)")).view(np.uint8)
-        self._file.writeframesraw(rearrange(four, "(s b) -> s b", b=4)[:, :3].tobytes())
+        count = block.shape[1]
+        if count > len(self._exact):
+            self._exact, self._bytes = np.empty((count, 2)), np.empty((2 * count, 3), np.uint8)
+        exact, three = self._exact[:count], self._bytes[: 2 * count]
+        np.copyto(exact, block.T)
+        np.clip(exact, -1, 1, out=exact)
+        exact *= FULL_SCALE
+        np.rint(exact, out=exact)
+        four = rearrange(exact.astype("<i4").view(np.uint8), "s (c b) -> (s c) b", c=2)
+        for place in range(3):
+            three[:, place] = four[:, place]
+        self._file.writeframesraw(three.data)
 
 
 @contextmanager

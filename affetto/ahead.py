@@ -1,6 +1,6 @@
 """Making things in one thread while they are used in another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import Full, Queue
 from threading import Event, Thread
 from typing import TypeVar
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 WAIT_S = 0.1  # between looks at whether the other side is still there
 
 
-def made_ahead(items: Iterator[Item], *, depth: int = 4) -> Iterator[Item]:
+def made_ahead(items: Iterator[Item], *, depth: int = 4) -> Generator[Item, None, None]:
     """The same items in the same order, up to `depth` of them made before they are asked for.
 
     What goes wrong while they are made is raised here; who stops asking stops the making.
