@@ -19,6 +19,7 @@ RECIPES = {
     "face_motion": ("affetto.train.face_motion", "MotionRecipe"),
     "motion": ("affetto.train.motion", "MotionRecipe"),
     "music_dynamics": ("affetto.train.music_dynamics", "DynamicsRecipe"),
+    "music_melody": ("affetto.train.music_melody", "MelodyRecipe"),
     "music_emotion": ("affetto.train.music_emotion", "MusicRecipe"),
     "music_emotion_judge": ("affetto.train.music_emotion", "MusicRecipe"),
     "text": ("affetto.train.text", "TextRecipe"),

@@ -1,6 +1,6 @@
 """Are composed pieces like real ones? Pitch classes, chord changes, density, repetition, self-similarity.
 
-    python benchmarks/music_distribution.py [--data-root FOLDER] [--pieces PREFIX]
+    python benchmarks/music_distribution.py [--data-root FOLDER]
 
 Real music is POP909 (melody, bridge and piano) and VGMIDI's full pieces, cut to excerpts of 60, 120,
 180 and 240 s. One half of the songs gives each measure's 5 % and 95 % quantiles by length; the other
@@ -164,6 +164,7 @@ def control(piece: Piece, kind: str, rng: np.random.Generator) -> Piece:
         notes = np.concatenate(moved) if len(bar) else notes
     elif kind == "thinned":
         notes = notes[rng.random(len(notes)) < 0.15]
+        melody = melody if melody is None else melody[::3]
     elif kind == "doubled up":
         late = notes + np.array([0.11, 0.11, 0])
         notes = np.concatenate([notes, late, late + np.array([0.17, 0.17, 0])])
