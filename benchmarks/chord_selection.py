@@ -40,8 +40,9 @@ def sampled(num_candidates: int) -> list:
     for request in REQUESTS:
         track = request_to_track(parse_request(request), duration_s=60)
         inputs = {"emotion": emotion_condition(track, np.arange(60) + 0.5, rate_hz=1.0)}
-        bias = emotion_leaning(inputs["emotion"].values[0, :, 0])
         minor = float(track.vad[:, 0].mean()) < 0
+        mode = "min" if minor else "maj"
+        bias = emotion_leaning(inputs["emotion"].values[0, :, 0], mode=mode)
         rows += [sample_chords(model, inputs, bias, minor=minor, seed=seed) for seed in SEEDS]
     return rows
 

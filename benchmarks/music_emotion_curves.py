@@ -4,20 +4,13 @@ Run: OMP_NUM_THREADS=1 python benchmarks/music_emotion_curves.py [--data-root FO
 """
 
 import argparse
-import gzip
-import json
-from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 from result_file import write_result
 
-from affetto.gen.music.midi_reading import parse_midi
-from affetto.recognizers.music.features import pitched_notes
 from affetto.recognizers.music.recognizer import load_music_recognizer, recognize_music
-from affetto.train.data.vgmidi import half_of
+from affetto.train.data.vgmidi import read_pieces
 
 AXES = ("valence", "arousal")
 DATA = Path(__file__).parents[2] / "shared" / "data" / "vgmidi"
@@ -25,36 +18,16 @@ SHUFFLES = 20
 Curves = list[tuple[np.ndarray, np.ndarray]]  # a piece: judged (M, 2), heard (M, 2) of M bars
 
 
-def annotated(root: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """MIDI name and the listeners' mean (M, 2) of each annotated piece."""
-    for part in ("vgmidi_raw_1.json.gz", "vgmidi_raw_2.json.gz"):
-        raw = json.loads(gzip.decompress((root / part).read_bytes()))
-        heard = defaultdict(list)
-        for name, said in raw["annotations"].items():
-            heard[name.rpartition("_")[0]].append([said[axis] for axis in AXES])
-        for name, piece in sorted(raw["pieces"].items()):
-            whole = [c for c in heard[name] if len(c[0]) == len(c[1]) == piece["measures"]]
-            if whole:
-                mean = np.mean(np.array(whole, dtype=float), axis=0).T
-                yield piece["midi"], mean
-
-
 def curves(root: Path, weights: str, half: str) -> Curves:
     """Judged and heard of the pieces of one half."""
     net = load_music_recognizer(weights)
     found = []
-    with ZipFile(root / "midi.zip") as archive:
-        names = set(archive.namelist())
-        for name, heard in annotated(root):
-            path = f"midi/{name}"
-            if path not in names or half_of(name.split("_")[2]) != half:
-                continue
-            piece = parse_midi(archive.read(path), name=name)
-            notes = pitched_notes(piece.parts)
-            end_s = max(note.end_s for note in notes)
-            track = recognize_music(notes, recognizer=net, duration_s=end_s)
-            middles_s = (np.arange(len(heard)) + 0.5) / len(heard) * end_s
-            found.append((track.at(middles_s).vad[:, :2], heard))
+    for piece in read_pieces(root):
+        if piece.half == half:
+            end_s = max(note.end_s for note in piece.notes)
+            track = recognize_music(piece.notes, recognizer=net, duration_s=end_s)
+            middles_s = (np.arange(len(piece.heard)) + 0.5) / len(piece.heard) * end_s
+            found.append((track.at(middles_s).vad[:, :2], piece.heard))
     return found
 
 

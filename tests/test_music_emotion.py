@@ -15,18 +15,23 @@ from affetto.recognizers.music.features import (
     pitched_notes,
     window_features,
 )
+from affetto.recognizers.music.histograms import HISTOGRAM_SIZE, window_histograms
 from affetto.recognizers.music.recognizer import (
     MusicConfig,
+    MusicRecognizer,
     load_music_recognizer,
     recognize_music,
 )
 from affetto.soundtrack import Note, Part
-from affetto.train.data.vgmidi import half_of, read_vgmidi
-from affetto.train.music_emotion import fit, game_folds
+from affetto.train.augment_music import fuller_setting
+from affetto.train.data.vgmidi import half_of, read_pieces, read_vgmidi
+from affetto.train.music_emotion import Lessons, fit, game_folds
+from affetto.weights import load_weights, save_weights
 
 ROOT = Path(__file__).parents[1]
 VGMIDI = ROOT.parent / "shared" / "data" / "vgmidi"
 CHORDS = {"C": (48, 64, 67, 72), "G": (43, 62, 67, 71), "Am": (45, 60, 64, 69)}
+GOLDEN_LOSS, GOLDEN_JUDGE = (0.9289, -0.5734), (-0.2768, 0.4919)
 KEY_FEATURES = ("major_fit", "minor_fit", "mode", "third_of_key", "major_triads", "minor_triads")
 
 
@@ -98,13 +103,61 @@ def test_loss_and_judge_are_two_nets_of_two_halves():
     loss, judge = (load_music_recognizer(name) for name in ("music_emotion", "music_emotion_judge"))
     assert loss.fingerprint != judge.fingerprint
     assert (loss.trained_on, judge.trained_on) == (("vgmidi_A",), ("vgmidi_B",))
+    assert loss.num_landmarks == 0 < judge.num_landmarks
 
 
-def test_batch_is_the_same_as_singles():
-    net = load_music_recognizer()
-    rows = torch.from_numpy(np.stack([features(song()), features(song("Am Am")), features(())]))
-    singles = torch.cat([net(row[None]) for row in rows])
-    torch.testing.assert_close(net(rows), singles)
+@pytest.mark.parametrize("name", ["music_emotion", "music_emotion_judge"])
+def test_batch_is_the_same_as_singles(name):
+    net = load_music_recognizer(name)
+    rows = (note_rows(notes) for notes in (song(), song("Am Am"), song("G Am C")))
+    seen = torch.from_numpy(np.stack([net.read(r, start_s=0.0, end_s=4.0) for r in rows]))
+    singles = torch.cat([net.scores(window[None]) for window in seen])
+    torch.testing.assert_close(net.scores(seen), singles)
+
+
+@pytest.mark.parametrize(
+    ("name", "golden"), [("music_emotion", GOLDEN_LOSS), ("music_emotion_judge", GOLDEN_JUDGE)]
+)
+def test_golden_judgements(name, golden):
+    found = load_music_recognizer(name).judge(song("C G Am C " * 4, beat_s=0.5))
+    np.testing.assert_allclose(found, golden, atol=1e-3)
+
+
+def test_saved_and_loaded_is_the_same(tmp_path):
+    torch.manual_seed(0)
+    net = MusicRecognizer(MusicConfig("histograms", 5)).requires_grad_(False)
+    net.landmarks.normal_()
+    save_weights(
+        tmp_path / "w", config={"reads": "histograms", "num_landmarks": 5},
+        tensors=net.state_dict(), licence="test", commercial=False, trained_on=(),
+    )  # fmt: skip
+    assert load_weights(tmp_path / "w").config["num_landmarks"] == 5
+    assert load_music_recognizer(tmp_path / "w").judge(song()) == net.judge(song())
+
+
+def test_histograms_are_the_same_in_another_key_and_later():
+    rows = note_rows(song())
+    found = window_histograms(rows, start_s=0.0, end_s=4.0)
+    assert found.shape == (HISTOGRAM_SIZE,)
+    other = note_rows(song(shift=5))
+    keyless = slice(0, 24)
+    np.testing.assert_allclose(
+        window_histograms(other, start_s=0.0, end_s=4.0)[keyless], found[keyless], atol=1e-9
+    )
+    late = rows + np.array([64.0, 64.0, 0.0, 0.0])
+    np.testing.assert_allclose(window_histograms(late, start_s=64.0, end_s=68.0), found, atol=1e-9)
+    assert not window_histograms(rows, start_s=100.0, end_s=104.0).any()
+
+
+def test_a_fuller_setting_has_the_same_music_and_repeats():
+    rows = note_rows(song("C G Am C " * 4))
+    full, same = (fuller_setting(rows, rng=np.random.default_rng(4)) for _ in range(2))
+    np.testing.assert_array_equal(full, same)
+    assert len(full) >= len(rows)
+    assert full[:, 2].min() >= 21
+    assert full[:, 3].min() >= 1
+    length_s = full[:, 1].max() / rows[:, 1].max()
+    assert 0.9 < length_s < 1.1
 
 
 def test_track_lies_in_the_shared_space_and_follows_the_music():
@@ -131,9 +184,9 @@ def test_silence_is_unknown_and_bad_lengths_are_refused():
             recognize_music((), recognizer=net, duration_s=length_s)
 
 
-def test_unknown_features_are_refused():
-    with pytest.raises(ValueError, match="loudest"):
-        MusicConfig(("loudest",))
+def test_unknown_readers_are_refused():
+    with pytest.raises(ValueError, match="tea leaves"):
+        MusicConfig("tea leaves")
 
 
 def test_halves_are_the_protocols():
@@ -148,9 +201,17 @@ def test_folds_keep_games_together_and_fit_finds_a_planted_sign():
     fold = game_folds(games, num_folds=5, seed=1)
     assert len({(game, own) for game, own in zip(games, fold, strict=True)}) == 12
     planted = torch.from_numpy(rng.standard_normal((120, len(FEATURES)))).float()
-    signs = (planted[:, :2] > 0).long()
-    net, _ = fit(planted, signs, games)
-    assert ((net(planted) > 0.5) == (signs > 0)).float().mean() > 0.85
+    lessons = Lessons(
+        windows=planted,
+        heard=planted[:, :2] * 0.2,
+        games=np.array(games),
+        phrases=[row[None] for row in planted],
+        signs=(planted[:, :2] > 0).long(),
+        phrase_games=np.array(games),
+    )
+    net, _ = fit(MusicConfig(), lessons)
+    said = net.signs(net.scores(planted))
+    assert ((said > 0) == (lessons.signs > 0)).float().mean() > 0.85
 
 
 @pytest.mark.skipif(not VGMIDI.is_dir(), reason="needs VGMIDI")
@@ -159,3 +220,7 @@ def test_vgmidi_is_read_whole():
     assert len(phrases) == 204
     assert sum(p.valence for p in phrases) == 138
     assert all(p.notes for p in phrases)
+    pieces = read_pieces(VGMIDI)
+    assert len(pieces) == 200
+    assert {piece.game for piece in pieces} == {phrase.game for phrase in phrases}
+    assert all(np.abs(piece.heard).max() <= 1.0 and piece.heard.shape[1] == 2 for piece in pieces)

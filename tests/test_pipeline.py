@@ -117,14 +117,17 @@ def test_keys_are_read_in_every_spelling():
 
 
 def test_leaning_follows_valence_and_ends_are_forced():
-    bias = emotion_leaning(torch.tensor([1.0, -1.0, 0.0]))
+    bias = emotion_leaning(torch.tensor([1.0, -1.0, 0.5]), mode="maj")
     assert bias.shape == (3, NUM_CHORDS)
     assert bias[0, chord_id("C")] > bias[0, chord_id("C:dim")]
     assert bias[1, chord_id("C")] < bias[1, chord_id("C:dim")]
-    assert not bias[2, [chord_id(name) for name in ("C", "A:min", "E:7", "D:min7")]].any()
-    assert bias[2, chord_id("F#")] < bias[2, chord_id("D")] < 0
-    same = emotion_leaning(torch.full((2,), -0.5))
-    assert same[0, chord_id("A:min")] == same[0, chord_id("D:min")]  # no contrast
+    assert bias[1, chord_id("E:7")] > bias[1, chord_id("G:7")]
+    assert bias[2, chord_id("F#")] < bias[2, chord_id("D")] < bias[2, chord_id("F")]
+    for mode, typical in (("maj", 0.5), ("min", -0.5)):
+        same = emotion_leaning(torch.full((2,), typical), mode=mode)
+        assert not same[:, [chord_id(name) for name in ("C", "A:min", "E:7", "D:min7")]].any()
+    darker = emotion_leaning(torch.zeros(2), mode="maj")
+    assert darker[0, chord_id("A:min")] > darker[0, chord_id("C")]
     assert bias[1, chord_id("A:min")] > bias[1, chord_id("D:min")] > bias[1, chord_id("C")]
     shaped = shape_ends(
         torch.zeros(8, NUM_CHORDS), mode="min", first="min", last="min", last_bar_steps=2

@@ -1,9 +1,10 @@
-"""Train the music recognizer: signs of valence and arousal from the features of a phrase.
+"""Train the music recognizer: what listeners felt, window by window, and the sign of a phrase.
 
     affetto train music_emotion data.root=... out=runs/music_emotion
 
-Ridge logistic regression; strength by folds of games inside the training half, so that nothing of
-the other half is seen. The judge is the same on the other half's games and on fewer features.
+Ridge regression, linear or on a kernel with landmarks (Nystroem), to the listeners' mean in windows
+of whole pieces, each as it is and in fuller settings. Strength, kernel width and the calibration to
+signs come from folds of games inside the training half, so that nothing of the other half is seen.
 """
 
 import time
@@ -15,18 +16,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from affetto.recognizers.music.features import FEATURES, note_rows, window_features
-from affetto.recognizers.music.recognizer import MusicConfig, MusicRecognizer
-from affetto.train.data.vgmidi import Phrase, read_vgmidi
-from affetto.train.logistic import fit_logistic, fit_temperature
+from affetto.recognizers.music.features import note_rows
+from affetto.recognizers.music.recognizer import MusicConfig, MusicRecognizer, window_edges
+from affetto.train.augment_music import fuller_setting
+from affetto.train.data.vgmidi import Phrase, Piece, read_pieces, read_vgmidi
+from affetto.train.logistic import fit_logistic
 from affetto.train.metrics_log import log_epoch
 from affetto.weights import save_weights
 
 LICENCE = "Trained on VGMIDI's labels of game music, which state no licence: research use"
-PENALTIES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+PENALTIES = {True: (0.1, 0.3, 1.0, 3.0), False: (100.0, 300.0, 1000.0, 3000.0)}  # by: has landmarks
+WIDTHS = (0.003, 0.006, 0.012)  # of the kernel, per squared standard deviation
 NUM_FOLDS = 5
+SETTINGS = 2  # fuller ones beside the piece as it is
 
 
 @dataclass
@@ -42,23 +45,61 @@ class MusicRecipe:
     """The whole run."""
 
     data: MusicData = field(default_factory=MusicData)
-    features: list[str] = field(default_factory=lambda: list(FEATURES))
+    reads: str = "cues"
+    num_landmarks: int = 0
     out: str = "runs/music_emotion"
+    seed: int = 0
     num_threads: int = 1
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What is learned from, for one kind of reader.
+
+    Attributes:
+        windows: (M, F) of whole pieces in all settings.
+        heard: (M, 2) the listeners' mean in each.
+        games: (M,) which game each is of.
+        phrases: (B_i, F) windows of each labelled phrase.
+        signs: (P, 2) of 0 and 1: valence, arousal of the phrases.
+        phrase_games: (P,).
+    """
+
+    windows: Tensor
+    heard: Tensor
+    games: NDArray[np.str_]
+    phrases: list[Tensor]
+    signs: Tensor
+    phrase_games: NDArray[np.str_]
+
+    def part(self, games: set[str]) -> "Lessons":
+        """What is of these games."""
+        own = np.isin(self.games, list(games))
+        kept = np.flatnonzero(np.isin(self.phrase_games, list(games)))
+        return Lessons(
+            self.windows[torch.from_numpy(own)],
+            self.heard[torch.from_numpy(own)],
+            self.games[own],
+            [self.phrases[index] for index in kept],
+            self.signs[torch.from_numpy(kept)],
+            self.phrase_games[kept],
+        )
 
 
 def run(config: MusicRecipe) -> dict[str, float]:
     """Train on one half, keep out/weights, give the inner folds' figures."""
     torch.set_num_threads(config.num_threads)
     started = time.process_time()
-    read = read_vgmidi(Path(config.data.root) / "vgmidi")
-    phrases = [phrase for phrase in read if phrase.half == config.data.half]
-    features, signs = phrase_features(phrases), phrase_signs(phrases)
-    net, figures = fit(features, signs, [p.game for p in phrases], names=config.features)
+    root = Path(config.data.root) / "vgmidi"
+    pieces = [piece for piece in read_pieces(root) if piece.half == config.data.half]
+    phrases = [phrase for phrase in read_vgmidi(root) if phrase.half == config.data.half]
+    shape = MusicConfig(config.reads, config.num_landmarks)  # type: ignore[arg-type]
+    lessons = read_lessons(shape, pieces, phrases, seed=config.seed)
+    net, figures = fit(shape, lessons, seed=config.seed)
     out = Path(config.out)
     save_weights(
         out / "weights",
-        config={"features": list(config.features)},
+        config={"reads": shape.reads, "num_landmarks": shape.num_landmarks},
         tensors=net.state_dict(),
         licence=LICENCE,
         commercial=False,
@@ -68,45 +109,109 @@ def run(config: MusicRecipe) -> dict[str, float]:
     return figures
 
 
-def phrase_features(phrases: Sequence[Phrase]) -> Tensor:
-    """(B, F) of whole phrases."""
-    found = []
-    for phrase in phrases:
-        rows = note_rows(phrase.notes)
-        found.append(window_features(rows, start_s=rows[0, 0], end_s=rows[:, 1].max()))
-    return torch.from_numpy(np.stack(found)).float()
-
-
-def phrase_signs(phrases: Sequence[Phrase]) -> Tensor:
-    """(B, 2) of 0 and 1: valence, arousal positive."""
-    return torch.tensor([[phrase.valence, phrase.arousal] for phrase in phrases]).long()
+def read_lessons(
+    shape: MusicConfig, pieces: Sequence[Piece], phrases: Sequence[Phrase], *, seed: int
+) -> Lessons:
+    """Windows of pieces in all settings, and of phrases as they are."""
+    rng = np.random.default_rng(seed)
+    net = MusicRecognizer(shape)
+    windows, heard, games = [], [], []
+    for piece in pieces:
+        rows = note_rows(piece.notes)
+        for setting in [rows, *(fuller_setting(rows, rng=rng) for _ in range(SETTINGS))]:
+            start_s, end_s = setting[0, 0], setting[:, 1].max()
+            bars_s = np.linspace(start_s, end_s, len(piece.heard) + 1)
+            middles_s = (bars_s[1:] + bars_s[:-1]) / 2
+            for first_s, last_s in window_edges(start_s, end_s):
+                window = net.read(setting, start_s=first_s, end_s=last_s)
+                if window.any():
+                    inside = (middles_s >= first_s) & (middles_s < last_s)
+                    nearest = np.abs(middles_s - (first_s + last_s) / 2).argmin()
+                    felt = piece.heard[inside] if inside.any() else piece.heard[[nearest]]
+                    windows.append(window)
+                    heard.append(felt.mean(axis=0))
+                    games.append(piece.game)
+    return Lessons(
+        torch.from_numpy(np.stack(windows)).float(),
+        torch.from_numpy(np.stack(heard)).float(),
+        np.array(games),
+        [net.windows(note_rows(phrase.notes)).float() for phrase in phrases],
+        torch.tensor([[phrase.valence, phrase.arousal] for phrase in phrases]).long(),
+        np.array([phrase.game for phrase in phrases]),
+    )
 
 
 def fit(
-    features: Tensor, signs: Tensor, games: Sequence[str], *, names: Sequence[str] = FEATURES
+    shape: MusicConfig, lessons: Lessons, *, seed: int = 0
 ) -> tuple[MusicRecognizer, dict[str, float]]:
-    """The recognizer of features (B, F) and signs (B, 2); strength and temperature by folds."""
-    net = MusicRecognizer(MusicConfig(names))
-    read = features[:, net.get_buffer("columns")]
-    net.get_buffer("center").copy_(read.mean(dim=0))
-    net.get_buffer("scale").copy_(read.std(dim=0).clamp(min=1e-3))
-    scaled = ((read - net.get_buffer("center")) / net.get_buffer("scale")).clamp(-4.0, 4.0)
-    fold = game_folds(games, num_folds=NUM_FOLDS, seed=0)
-    figures: dict[str, float] = {}
-    for axis, axis_name in enumerate(("valence", "arousal")):
-        target = signs[:, axis]
-        held_out = [_held_out(scaled, target, fold, penalty) for penalty in PENALTIES]
-        losses = [float(functional.cross_entropy(logits, target)) for logits in held_out]
-        best = int(np.argmin(losses))
-        matrix, biases = fit_logistic(
-            scaled, target, num_labels=2, penalty=PENALTIES[best], balance=0.0
-        )
-        with torch.no_grad():
-            net.linear.weight[axis] = matrix[1] - matrix[0]
-            net.linear.bias[axis] = biases[1] - biases[0]
-        net.get_buffer("temperature")[axis] = fit_temperature(held_out[best], target)
-        figures |= {f"{axis_name}_loss": losses[best], f"{axis_name}_penalty": PENALTIES[best]}
-    return net.eval().requires_grad_(False), figures
+    """The recognizer of some lessons; what is chosen is chosen by folds of their games."""
+    fold_of = dict(zip(*_fold_names(lessons.phrase_games.tolist()), strict=True))
+    choices = [
+        (penalty, width)
+        for penalty in PENALTIES[shape.num_landmarks > 0]
+        for width in (WIDTHS if shape.num_landmarks else WIDTHS[:1])
+    ]
+    held_out = {c: torch.zeros(len(lessons.phrases), 2) for c in choices}
+    games = set(fold_of)
+    for number in range(NUM_FOLDS):
+        out = {game for game in games if fold_of[game] == number}
+        kept = lessons.part(games - out)
+        own = np.flatnonzero(np.isin(lessons.phrase_games, list(out)))
+        for choice in choices:
+            net = solve(shape, kept, *choice, seed=seed)
+            for index in own:
+                held_out[choice][index] = net.scores(lessons.phrases[index]).mean(dim=0)
+    calibrated = {c: calibrate(scores, lessons.signs) for c, scores in held_out.items()}
+    best = min(choices, key=lambda choice: calibrated[choice][2])
+    net = solve(shape, lessons, *best, seed=seed)
+    slope, offset, loss = calibrated[best]
+    net.slope.copy_(slope)
+    net.offset.copy_(offset)
+    return net.eval(), {"penalty": best[0], "width": best[1], "folds_loss": loss}
+
+
+@torch.no_grad()
+def solve(
+    shape: MusicConfig, lessons: Lessons, penalty: float, width: float, *, seed: int
+) -> MusicRecognizer:
+    """Ridge regression in closed form; the calibration stays as it begins."""
+    net = MusicRecognizer(shape).requires_grad_(False)
+    net.center.copy_(lessons.windows.mean(dim=0))
+    net.scale.copy_(lessons.windows.std(dim=0).clamp(min=1e-3))
+    net.gamma.fill_(width)
+    inner = torch.eye(net.linear.in_features, dtype=torch.float64)
+    if shape.num_landmarks:
+        chosen = np.random.default_rng(seed).permutation(len(lessons.windows))
+        scaled = (lessons.windows[chosen[: shape.num_landmarks]] - net.center) / net.scale
+        net.landmarks.copy_(scaled.clamp(-4.0, 4.0))
+        distance = torch.cdist(net.landmarks.double(), net.landmarks.double())
+        inner = torch.exp(-width * distance.square()) + 1e-6 * inner
+    seen = net.described(lessons.windows).double()  # (M, F or L)
+    mean, level = seen.mean(dim=0), lessons.heard.double().mean(dim=0)
+    seen, wanted = seen - mean, lessons.heard.double() - level
+    weights = torch.linalg.solve(seen.T @ seen + penalty * inner, seen.T @ wanted)
+    net.linear.weight.copy_(weights.T.float())
+    net.linear.bias.copy_((level - mean @ weights).float())
+    return net
+
+
+def calibrate(scores: Tensor, signs: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Slope and offset (2,) each of the logit of a positive sign, both signs weighing alike.
+
+    Returns:
+        Also the mean cross-entropy of the two, balanced in the same way.
+    """
+    slopes, offsets, losses = [], [], []
+    for axis in (0, 1):
+        deviation = scores[:, axis].std().clamp(min=1e-6)
+        read = (scores[:, axis] / deviation)[:, None]
+        matrix, biases = fit_logistic(read, signs[:, axis], num_labels=2, penalty=0.01)
+        slopes.append((matrix[1] - matrix[0])[0] / deviation)
+        offsets.append(biases[1] - biases[0])
+        logits = slopes[-1] * scores[:, axis] + offsets[-1]
+        each = torch.nn.functional.softplus(torch.where(signs[:, axis] == 1, -logits, logits))
+        losses.append(sum(float(each[signs[:, axis] == s].mean()) for s in (0, 1)) / 2)
+    return torch.stack(slopes), torch.stack(offsets), sum(losses) / 2
 
 
 def game_folds(games: Sequence[str], *, num_folds: int, seed: int) -> NDArray[np.int64]:
@@ -121,13 +226,6 @@ def game_folds(games: Sequence[str], *, num_folds: int, seed: int) -> NDArray[np
     return np.array([fold_of[game] for game in games])
 
 
-def _held_out(scaled: Tensor, target: Tensor, fold: NDArray[np.int64], penalty: float) -> Tensor:
-    """Logits (B, 2) of each item by the fit that did not see its game."""
-    logits = torch.zeros(len(target), 2)
-    for number in set(fold.tolist()):
-        out = torch.from_numpy(fold == number)
-        matrix, biases = fit_logistic(
-            scaled[~out], target[~out], num_labels=2, penalty=penalty, balance=0.0
-        )
-        logits[out] = scaled[out] @ matrix.T + biases
-    return logits
+def _fold_names(games: list[str]) -> tuple[list[str], list[int]]:
+    """Games and their folds."""
+    return games, game_folds(games, num_folds=NUM_FOLDS, seed=0).tolist()

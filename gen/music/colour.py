@@ -15,8 +15,9 @@ from affetto.gen.music.chords import chord_id
 
 # In the model's keys, C major and A minor.
 _TENSE = {
-    "E": "G#:dim7", "E:7": "G#:dim7", "G": "G:7", "D:min": "B:hdim7", "D:min7": "B:hdim7",
-    "F": "D:min6", "C": "C:aug", "E:min": "E:7", "A:min7": "A:min6",
+    "E": "G#:dim7", "E:7": "G#:dim7", "G": "B:dim", "G:7": "B:dim", "D:min": "B:hdim7",
+    "D:min7": "B:hdim7", "F": "D:min6", "F:maj7": "B:hdim7", "C": "C:aug", "E:min": "E:7",
+    "A:min7": "A:min6",
 }  # fmt: skip
 _SAD = {"D:min": "D:min7", "F": "F:maj7", "E:min": "E:min7", "C": "C:maj7"}
 _MILD = {

@@ -18,7 +18,9 @@ BRIGHTNESS = {
     "maj": 0.7, "maj7": 0.7, "maj6": 0.7, "sus2": 0.4, "sus4": 0.1, "7": 0.1, "aug": -0.3,
     "min7": -0.4, "min": -0.6, "min6": -0.6, "hdim7": -0.8, "dim": -0.9, "dim7": -0.9,
 }  # fmt: skip
-LEANING = 0.7
+DOMINANT = -0.8  # brightness of A minor's dominants, E and E:7
+LEANING = 1.5
+TYPICAL = {"maj": 0.5, "min": -0.5}
 # The same for what differs from the film's mean valence, and how much a dark passage prefers the
 # minor tonic to the major one. Ours: with both at 0 the sample film's dark passages had hardly
 # more minor chords than its bright ones (benchmarks/emotion_control.py).
@@ -40,18 +42,25 @@ FOREIGN_COST = 0.7
 TURNED = 0.3  # mean valence of the first or last tenth that decides the mode there
 
 
-def emotion_leaning(valence: Tensor) -> Tensor:
+def emotion_leaning(valence: Tensor, *, mode: str) -> Tensor:
     """Additive logits (T, 159) that favour bright chords where valence (T,) is high, else dark.
 
-    What differs from the film's mean counts more, as the mean is in the key's mode already: dark
-    passages of a piece in major turn to its relative minor, bright ones in minor to its major.
+    A mode by itself says much: major as it is suits a valence of 0.5, minor one of -0.5, and what
+    is asked between them darkens the one and brightens the other, so that nothing jumps at 0. What
+    differs from the film's mean counts more: dark passages of a piece in major turn to its relative
+    minor, bright ones in minor to its major.
     """
     contrast = valence - valence.mean()
-    lean = LEANING * valence + CONTRAST * contrast
+    lean = LEANING * (valence - TYPICAL[mode]) + CONTRAST * contrast
     qualities = torch.tensor([BRIGHTNESS[name] for name in QUALITY_NAMES])
     bias = torch.zeros(len(valence), NUM_CHORDS)
     bias[:, 1 : 1 + 12 * NUM_QUALITIES] = lean[:, None] * qualities.repeat(12)
     bias -= FOREIGN_COST * torch.tensor([_foreign_tones(chord) for chord in range(NUM_CHORDS)])
+    # The dominants of minor are dark whatever their quality: their leading note is foreign.
+    for symbol in ("E", "E:7"):
+        bias[:, chord_id(symbol)] = lean * DOMINANT - FOREIGN_COST * _foreign_tones(
+            chord_id(symbol)
+        )
     bias[:, chord_id("C")] += HOMEWARD * contrast
     bias[:, chord_id("A:min")] -= HOMEWARD * contrast
     return bias

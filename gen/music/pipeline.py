@@ -134,7 +134,7 @@ def _sample_chords(
     valence, arousal = inputs["emotion"].values[0, :, :2].T
     first, last = (key.mode, key.mode) if key_is_fixed else modes_at_ends(valence, key.mode)
     bias = shape_ends(
-        emotion_leaning(valence),
+        emotion_leaning(valence, mode=key.mode),
         mode=key.mode,
         first=first,
         last=last,

@@ -54,7 +54,7 @@ def window_features(rows: Array, *, start_s: float, end_s: float) -> Array:
     held_s = np.maximum(ends_s - starts_s, 1e-3)
     pitch, velocity = sounding[:, 2], sounding[:, 3] / 127.0
     begun = sounding[:, 0] >= start_s
-    onsets_s = _onsets(starts_s[begun])
+    onsets_s = distinct_onsets(starts_s[begun])
     values = {
         **_touch(velocity, held_s, begun.sum(), onsets_s, end_s - start_s),
         **_register(pitch, held_s),
@@ -66,8 +66,8 @@ def window_features(rows: Array, *, start_s: float, end_s: float) -> Array:
     return np.array([values[name] for name in FEATURES])
 
 
-def _onsets(starts_s: Array) -> Array:
-    """Distinct onsets in order."""
+def distinct_onsets(starts_s: Array) -> Array:
+    """Rising onsets without those within 40 ms of the one before."""
     return starts_s[np.diff(starts_s, prepend=-1.0) > _TOGETHER_S]
 
 
@@ -103,9 +103,7 @@ def _register(pitch: Array, held_s: Array) -> dict[str, float]:
 def _key(pitch: Array, held_s: Array) -> dict[str, float]:
     """How well major and minor fit, and which third, sixth and seventh the best tonic has."""
     share = np.bincount(pitch.astype(int) % 12, weights=held_s, minlength=12) / held_s.sum()
-    fits = np.array(
-        [[_correlation(np.roll(share, -t), mode) for t in range(12)] for mode in (_MAJOR, _MINOR)]
-    )
+    fits = key_fits(share)
     major, minor = fits.max(axis=1)
     degrees = np.roll(share, -int(fits.max(axis=0).argmax()))
     certain = share[share > 0]
@@ -118,6 +116,13 @@ def _key(pitch: Array, held_s: Array) -> dict[str, float]:
         "sixth_of_key": degrees[9] - degrees[8],
         "seventh_of_key": degrees[11] - degrees[10],
     }
+
+
+def key_fits(share: Array) -> Array:
+    """(2, 12) correlation of pitch-class shares (12,) with major and minor on each tonic."""
+    return np.array(
+        [[_correlation(np.roll(share, -t), mode) for t in range(12)] for mode in (_MAJOR, _MINOR)]
+    )
 
 
 def _correlation(first: Array, second: Array) -> float:
