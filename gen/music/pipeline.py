@@ -29,6 +29,8 @@ from affetto.weights import Weights, fill, load_weights
 # on them.
 CONDITION_NAMES = ("clip", "emotion", "motion", "scene_offset")
 
+LEAST_DENSITY = 6.0  # notes sounding in a second: thinner is no music that people write
+
 
 @dataclass(frozen=True)
 class MusicModels:
@@ -154,7 +156,7 @@ def predict_dynamics(
     The net gives the conditional mean, and the picture explains little of it, so its range is
     narrow. What was asked lies outside the emotions it saw (six words guessed from pictures, none
     about dominance), so it is told nothing of it; arousal then scales what it says: density by up
-    to a factor 2, loudness by 6 dB.
+    to a factor 1.6, loudness by 6 dB.
     """
     times = np.arange(max(1, int(np.ceil(duration_s))), dtype=np.float64) + 0.5
     inputs = _inputs(conditions, emotion, times)
@@ -164,7 +166,7 @@ def predict_dynamics(
     arousal = emotion.at(times).vad[:, 1].astype(np.float64)
     return Dynamics(
         times_s=times,
-        density=np.clip(density * 2.0**arousal, 1.0, 40.0),
+        density=np.clip(density * 1.6**arousal, LEAST_DENSITY, 40.0),
         loudness=np.clip(loudness * 10 ** (6.0 * arousal / 20), 0.01, 1.0),
     )
 
