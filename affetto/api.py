@@ -48,6 +48,7 @@ class TalkWishes(TypedDict, total=False):
     text: str | None
     motion_in: File | None
     motion_out: File | None
+    music: bool
     weights: str
     label: bool
     provenance: bool

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from affetto.errors import WeightsError
 from affetto.files import staged_folder
+from affetto.provenance import WeightsRecord
 from affetto.text_file import read_text
 
 CONFIG_FILE = "config.json"
@@ -75,6 +76,12 @@ class Weights:
     licence: str
     commercial: bool
     trained_on: tuple[str, ...]
+
+
+def weights_record(weights: Weights) -> WeightsRecord:
+    """What a recipe says of a set."""
+    source = "package" if weights.name in SHIPPED else weights.name
+    return WeightsRecord(weights.name, weights.sha256, weights.licence, source)
 
 
 def save_weights(

@@ -39,7 +39,6 @@ from affetto.media_sound import Sound
 from affetto.media_write import write_film
 from affetto.provenance import (
     Recipe,
-    WeightsRecord,
     content_hash,
     file_record,
     wav_blocks,
@@ -49,7 +48,7 @@ from affetto.recognizers.scene.recognizer import recognize_scene
 from affetto.request import EmotionRequest, parse_request
 from affetto.signature import Source, Statement, sign
 from affetto.soundtrack import Soundtrack
-from affetto.weights import SHIPPED, Weights
+from affetto.weights import weights_record
 
 SAMPLE_RATE = 44_100
 SAYS_LITTLE = 0.15  # a request that is nowhere more confident than this gets a notice
@@ -118,7 +117,7 @@ def run(job: Job, *, progress: Report = silent, models: MusicModels | None = Non
         progress("writing the film", 0.82)
         write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(job))
         progress("writing notes and report", 0.9)
-        _write_notes(music, folder)
+        write_notes(music, folder)
         write_keyframes(folder / "emotion.csv", wanted)
         measured.save(folder / "measured_emotion.json")
         content = content_hash(soundtrack=music, audio={"mix": wav_blocks(folder / "mix.wav")})
@@ -193,7 +192,8 @@ def _tags(job: Job) -> dict[str, str]:
     }
 
 
-def _write_notes(music: Soundtrack, folder: Path) -> None:
+def write_notes(music: Soundtrack, folder: Path) -> None:
+    """Write what was composed: MIDI, chord sheet and, where music21 is there, a lead sheet."""
     write_midi(music, folder / "music.mid")
     write_chord_sheet(music, folder / "chords.txt")
     if importlib.util.find_spec("music21"):
@@ -287,11 +287,6 @@ def _sign(
         sign(path, statement, credentials=credentials)
 
 
-def _weights_record(weights: Weights) -> WeightsRecord:
-    source = "package" if weights.name in SHIPPED else weights.name
-    return WeightsRecord(weights.name, weights.sha256, weights.licence, source)
-
-
 def _write_recipe(
     job: Job,
     request: EmotionRequest,
@@ -315,7 +310,7 @@ def _write_recipe(
                 for path in (job.video, job.chords, job.soundfont, request.file)
                 if path
             ),
-            weights=tuple(_weights_record(weights) for weights in models.weights),
+            weights=tuple(weights_record(weights) for weights in models.weights),
             content_sha256=content_sha256,
             command=result.command,
             timings_s={name: shown.pop(name) for name in ("wall_s", "cpu_s")},

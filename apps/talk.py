@@ -20,12 +20,12 @@ from affetto.ahead import begun, made_ahead
 from affetto.apps.machine import peak_rss_mb
 from affetto.apps.progress import Report, silent
 from affetto.apps.talk_film import Told, render_film, write_film
-from affetto.apps.talk_job import Job, Made, Result, blinks_per_minute
+from affetto.apps.talk_job import MUSIC, Job, Made, Result, blinks_per_minute
 from affetto.apps.talk_measures import Measured, measure
 from affetto.apps.talk_report import report_data, write_report
 from affetto.apps.talk_request import notices, open_speech, read_wav, wanted_track
 from affetto.clip import Clip
-from affetto.credentials import load_credentials, provenance_notices
+from affetto.credentials import Credentials, load_credentials, provenance_notices
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.errors import BadInput, MediaError, ResourceError
 from affetto.files import nearest_existing
@@ -44,12 +44,12 @@ from affetto.gen.portrait.render.renderer import Renderer
 from affetto.gen.portrait.unfinished import Unfinished, unfinished_work
 from affetto.motion import Motion
 from affetto.motion_file import read_motion, rounded
-from affetto.provenance import Recipe, WeightsRecord, file_record, versions, write_recipe
+from affetto.provenance import Recipe, file_record, versions, write_recipe
 from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.score_portrait.articulation import Spoken
 from affetto.request import EmotionRequest, parse_request
-from affetto.signature import Statement, sign
-from affetto.weights import SHIPPED, Weights
+from affetto.signature import Source, Statement, sign
+from affetto.weights import weights_record
 
 FIRST_S = 4.0  # of a speech that is heard while the photo is looked at
 NO_LABEL = (
@@ -100,19 +100,18 @@ def run(job: Job, *, progress: Report = silent, models: Models | None = None) ->
         made.wanted.save(folder / "emotion.json")
         seen.emotion.save(folder / "seen_emotion.json")
         told = (
-            *notices(job, request, made, models),
+            *notices(job, request, made),
             *((NO_LABEL,) if not job.label else ()),
             *provenance_notices(credentials),
         )
         result = _result(job, made, seen, kept.found, folder, started, told)
         write_report(
             folder / "report.html",
-            report_data(job, result, made=made, seen=seen, weights=models.weights),
+            report_data(job, result, made=made, seen=seen, weights=made.weights),
         )
-        _write_recipe(job, request, models, result, seen, folder / "recipe.json")
+        _write_recipe(job, request, made, result, seen, folder / "recipe.json")
         if credentials:
-            statement = Statement("talk", job.seed, seen.content_sha256, "trainedAlgorithmicMedia")
-            sign(folder / "talk.mp4", statement, credentials=credentials)
+            _sign(job, seen.content_sha256, folder, credentials)
         if job.motion_out:
             made.motion.save(job.motion_out)
         kept.deliver(job.out)
@@ -157,10 +156,20 @@ def _make(
     )
     for _ in windows:  # what no frame showed belongs to the motion file
         pass
+    whole = heard.until(heard.duration_s + 1)
+    duration_s, sound, music, weights = num_frames / job.fps, speech, None, models.weights
+    if job.music:
+        from affetto.apps.talk_music import write_music
+
+        progress("composing", 0.8)
+        music, composers = write_music(
+            job, speech, heard=whole, emotion=shown, duration_s=duration_s, folder=kept.result
+        )
+        sound, weights = Clip.open(kept.result / MUSIC / "mix.wav"), (*weights, *composers)
     progress("joining film and sound", 0.82)
-    write_film(parts, speech, num_frames / job.fps, kept.result / "talk.mp4", metadata=_tags(job))
+    write_film(parts, sound, duration_s, kept.result / "talk.mp4", metadata=_tags(job))
     motion = Motion(np.concatenate([one.values for one in moved]), moved[0].fps)
-    return Made(portrait, heard.until(heard.duration_s + 1), shown, motion, first_s)
+    return Made(portrait, whole, shown, motion, first_s, music, weights)
 
 
 def _begin_to_listen(speech: Clip, *, text: str | None, clean: bool) -> Hearing:
@@ -187,6 +196,17 @@ def _tags(job: Job) -> dict[str, str]:
         "title": f"{job.portrait.stem}, {job.speech.stem}",
         "comment": f"A portrait animated by Affetto (AI-generated), seed {job.seed}",
     }
+
+
+def _sign(job: Job, content_sha256: str, folder: Path, credentials: Credentials) -> None:
+    """Sign the film and, with music, its mix, which holds the given speech, and the stems."""
+    for path in (folder / "talk.mp4", *sorted(folder.rglob("*.wav"))):
+        source: Source = (
+            "compositeWithTrainedAlgorithmicMedia"
+            if path.name == "mix.wav"
+            else "trainedAlgorithmicMedia"
+        )
+        sign(path, Statement("talk", job.seed, content_sha256, source), credentials=credentials)
 
 
 def _check_motion_out(path: Path | None) -> None:
@@ -221,7 +241,8 @@ def _result(
     started: tuple[float, float],
     notices: tuple[str, ...],
 ) -> Result:
-    listed = {path.name for path in folder.iterdir()} | {"report.html", "recipe.json"}
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    listed = there | {"report.html", "recipe.json"}
     return Result(
         folder=str(job.out),
         files=tuple(sorted(listed, key=_rank)),
@@ -237,6 +258,7 @@ def _result(
         lip_lag_ms=seen.lag_ms,
         identity_distance=seen.identity[0] if seen.identity else None,
         blinks_per_minute=blinks_per_minute(made.motion),
+        music=made.music,
         continued=continued,
         seed=job.seed,
         first_frames_s=made.first_s - started[0],
@@ -254,18 +276,13 @@ def _most(track: EmotionTrack) -> str:
 
 
 def _rank(name: str) -> tuple[int, str]:
-    """What a person opens first stands first."""
+    """What a person opens first stands first; stems last."""
     first = ("report.html", "talk.mp4", "motion.csv", "emotion.json", "seen_emotion.json")
-    return (first.index(name) if name in first else len(first), name)
-
-
-def _weights_record(weights: Weights) -> WeightsRecord:
-    source = "package" if weights.name in SHIPPED else weights.name
-    return WeightsRecord(weights.name, weights.sha256, weights.licence, source)
+    return (first.index(name) if name in first else len(first) + name.count("/"), name)
 
 
 def _write_recipe(
-    job: Job, request: EmotionRequest, models: Models, result: Result, seen: Measured, path: Path
+    job: Job, request: EmotionRequest, made: Made, result: Result, seen: Measured, path: Path
 ) -> None:
     shown = dataclasses.asdict(result)
     for elsewhere in ("command", "folder", "files", "seed"):
@@ -279,7 +296,7 @@ def _write_recipe(
             seed=job.seed,
             config=dataclasses.asdict(job),
             inputs=tuple(file_record(path) for path in _inputs(job, request)),
-            weights=tuple(_weights_record(weights) for weights in models.weights),
+            weights=tuple(weights_record(weights) for weights in made.weights),
             content_sha256=seen.content_sha256,
             command=result.command,
             timings_s={name: shown.pop(name) for name in timings},

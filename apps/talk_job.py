@@ -9,15 +9,19 @@ import numpy as np
 
 from affetto.emotion import EmotionTrack
 from affetto.errors import UsageError
+from affetto.gen.music.chord_names import key_name
+from affetto.gen.music.keys import parse_key
 from affetto.gen.portrait.hearing import Heard
 from affetto.gen.portrait.pipeline import Gaze, Head, TalkOptions
 from affetto.gen.portrait.render.portrait import Portrait
 from affetto.motion import Motion
 from affetto.motion_file import SUFFIXES
+from affetto.weights import Weights
 
 BLINK_SHUT = 0.5  # of eyeBlink: above it an eye counts as shut
 SIZES = (128, 1536)
 WHOLE = "photo"
+MUSIC = "music"  # the folder of the music's files, beside the film
 RATES = (5.0, 60.0)
 
 
@@ -86,6 +90,7 @@ class Job:
     text: str | None = None
     motion_in: Path | None = None
     motion_out: Path | None = None
+    music: bool = False
     weights: str = "default"
     label: bool = True
     provenance: bool = True
@@ -123,9 +128,30 @@ class Job:
             if value != getattr(plain, name):
                 shown = f"{value:.15g}" if isinstance(value, float) else str(value)
                 words += [f"--{name.replace('_', '-')}", WHOLE if value is None else shown]
+        words += ["--music"] if self.music else []
         words += [] if self.label else ["--no-label"]
         words += [] if self.provenance else ["--no-provenance"]
         return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class Music:
+    """The music under the speech, measured on its mix with the speech.
+
+    Attributes:
+        key: such as 'A:min' or 'C'.
+        bpm_range: lowest and highest tempo.
+        integrated_lufs, true_peak_dbtp: of the mix, which the film plays.
+        duck_share: share of the time in which the music is lowered by more than 1 dB.
+        synth: which synthesizer played.
+    """
+
+    key: str
+    bpm_range: tuple[float, float]
+    integrated_lufs: float
+    true_peak_dbtp: float
+    duck_share: float
+    synth: str
 
 
 @dataclass(frozen=True)
@@ -141,6 +167,7 @@ class Result:
         lip_lag_ms: of the lips behind the sound; None where it cannot be told.
         identity_distance: dlib's, of the farthest still to the photo; None without dlib.
         blinks_per_minute: of the motion.
+        music: under the speech, None without.
         continued: segments taken over from an interrupted run.
         first_frames_s: until the first stretch of film was encoded, loading included.
         wall_s, cpu_s, peak_rss_mb: of all of it.
@@ -160,6 +187,7 @@ class Result:
     lip_lag_ms: float | None
     identity_distance: float | None
     blinks_per_minute: float
+    music: Music | None
     continued: int
     seed: int
     first_frames_s: float
@@ -179,6 +207,8 @@ class Made:
     wanted: EmotionTrack
     motion: Motion
     first_s: float
+    music: Music | None
+    weights: tuple[Weights, ...]
 
 
 def summary(result: Result) -> str:
@@ -196,6 +226,8 @@ def summary(result: Result) -> str:
         f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
         f"{result.peak_rss_mb:.0f} MB at most",
     ]
+    if result.music:
+        rows.append(f"  music                 {music_line(result.music)}")
     if result.continued:
         rows.append(f"  went on after         {result.continued} stretches of an earlier run")
     return "\n".join(
@@ -214,6 +246,16 @@ def blinks_per_minute(motion: Motion) -> float:
     shut = np.minimum(motion.channel("eyeBlinkLeft"), motion.channel("eyeBlinkRight")) > BLINK_SHUT
     starts = int(np.count_nonzero(shut[1:] & ~shut[:-1])) + int(shut[0])
     return 60.0 * starts / motion.duration_s
+
+
+def music_line(music: Music) -> str:
+    """Key, tempo, loudness and how much of the time it steps back, in one line."""
+    low, high = music.bpm_range
+    return (
+        f"{key_name(parse_key(music.key))}, {low:.0f}-{high:.0f} bpm, "
+        f"{music.integrated_lufs:.1f} LUFS with the voice, lower under it for "
+        f"{music.duck_share:.0%} of the time"
+    )
 
 
 def _or_unknown(value: float | None, form: str) -> str:

@@ -20,7 +20,7 @@ from affetto.apps.report_parts import (
     notice_list,
     plot_list,
 )
-from affetto.apps.talk_job import Job, Made, Result
+from affetto.apps.talk_job import Job, Made, Result, music_line
 from affetto.apps.talk_measures import Measured
 from affetto.apps.talk_plots import Course, emotion_panel, head_panel, mouth_panel
 from affetto.clip import Picture
@@ -43,6 +43,11 @@ KINDS = {
     "emotion.json": "the emotion that was to be shown, over time",
     "seen_emotion.json": "the emotion that the face recognizer sees in the film, over time",
     "recipe.json": "everything needed to repeat this",
+    "music/mix.wav": "the film's sound: voice and music, 24 bit",
+    "music/stems": "one instrument alone, without the voice",
+    "music/music.mid": "notes with their tempo map, for a sequencer",
+    "music/chords.txt": "the chords",
+    "music/lead.musicxml": "a lead sheet for notation programs",
 }
 
 
@@ -88,7 +93,7 @@ def report_data(
         stills=seen.stills,
         facts=_facts(job, result),
         measures=[*_measures(result, seen), *map(_metric_row, seen.metrics)],
-        files=[(name, KINDS[name]) for name in result.files if name in KINDS],
+        files=[(name, KINDS[kind]) for name in result.files if (kind := _kind(name)) in KINDS],
         command=result.command,
         notices=[
             *result.notices,
@@ -118,6 +123,10 @@ def write_report(path: Path, data: TalkReport) -> None:
         staged.write_text(
             document(f"{data.title} \u2013 talking portrait report", parts), encoding="utf-8"
         )
+
+
+def _kind(name: str) -> str:
+    return name.rpartition("/")[0] if name.startswith("music/stems/") else name
 
 
 def _facts(job: Job, result: Result) -> Sequence[tuple[str, str]]:
@@ -166,6 +175,14 @@ def _measures(result: Result, seen: Measured) -> Sequence[tuple[str, str, str]]:
             "people who talk blink some 10 to 25 times",
         )
     )
+    if result.music:
+        rows.append(
+            (
+                "music",
+                music_line(result.music),
+                f"of the same emotion as the face; played by {result.music.synth}",
+            )
+        )
     per_second = result.cpu_s / result.duration_s
     rows.append(("work", f"{per_second:.2f} CPU s per second of film", "all steps, this machine"))
     return rows

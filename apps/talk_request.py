@@ -94,7 +94,7 @@ def refuse_recognizers(request: EmotionRequest) -> None:
         )
 
 
-def notices(job: Job, request: EmotionRequest, made: Made, models: Models) -> tuple[str, ...]:
+def notices(job: Job, request: EmotionRequest, made: Made) -> tuple[str, ...]:
     """What the person should know of this film."""
     portrait, heard = made.portrait, made.heard
     told = [notice.text for notice in portrait.notices]
@@ -116,7 +116,7 @@ def notices(job: Job, request: EmotionRequest, made: Made, models: Models) -> tu
             f"The motion of {job.motion_in.name} ends at {made.motion.duration_s:.2f} s, the "
             f"speech at {heard.duration_s:.2f} s: the face rests in its last frame from there on."
         )
-    unclear = [weights.name for weights in models.weights if not weights.commercial]
+    unclear = [weights.name for weights in made.weights if not weights.commercial]
     if unclear:
         told.append(
             f"Weights {', '.join(unclear)} learned from data that are not cleared for commercial "

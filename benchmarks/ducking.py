@@ -4,23 +4,39 @@
 
 Twelve RAVDESS recordings (neutral to shouted, six women and six men), 2.5 s of pause between them, in six ambiences at four
 signal-to-noise ratios. A 10 ms frame is speech where the clean recording is above -30 dBFS, and pause where no speech lies within 0.5 s.
+Then, music composed from five seeds under the same speech: how far the speech stands over it, and whether the music alone is as loud
+as before.
 """
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import soundfile
 import soxr
 from result_file import write_result
 from scipy.signal import butter, sosfilt
 
+from affetto.emotion_bank.bank import request_to_track
 from affetto.gen.music.ducking import FRAME_RATE_HZ, SpeechBand
+from affetto.gen.music.mix import MixSettings, render_soundtrack
+from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
+from affetto.gen.music.synth import choose_synth
+from affetto.request import parse_request
 
 RATE = 44_100
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SNRS_DB = (0, 10, 20, 30)
 PAUSE_S = 2.5
+REST = 150  # frames of 10 ms from speech after which the music has come back
+MOODS = ("calm", "happy", "sad", "excited", "tender")
+SETTINGS = (
+    ("as loud as without speech", 0.0, 0.0),
+    ("stepped back by 9 dB", 9.0, 0.0),
+    ("and a pocket of 6 dB at 2 kHz", 9.0, 6.0),
+)
 
 
 def speech(folder: Path) -> np.ndarray:
@@ -63,6 +79,64 @@ def activity(mono: np.ndarray) -> np.ndarray:
     return listener.activity()
 
 
+def under_speech(clean: np.ndarray, loud: np.ndarray, pause: np.ndarray) -> list[str]:
+    """Rows of a table: music under the same speech without, with ducking, and with the pocket too."""
+    rest = np.convolve(loud, np.ones(2 * REST + 1), "same") == 0
+    synth, models, rows = choose_synth(), load_models(), []
+    said, alone, resting = (np.repeat(frames, RATE // FRAME_RATE_HZ) for frames in (loud, pause, rest))
+    for name, duck_db, pocket_db in SETTINGS:
+        figures = []
+        for seed in range(5):
+            music = compose(
+                {},
+                request_to_track(parse_request(MOODS[seed]), duration_s=len(clean) / RATE),
+                (),
+                duration_s=len(clean) / RATE,
+                models=models,
+                options=ComposeOptions(seed=seed),
+            )
+            figures.append(_mixed(music, clean, synth, (duck_db, pocket_db), said, (alone, resting)))
+        middle, worst = np.mean(figures, axis=0), np.abs(np.array(figures)[:, 4]).max()
+        rows.append(
+            f"| {name} | {middle[0]:.1f} | {middle[1]:.1f} | {middle[2]:.1f} | {middle[3]:+.2f} | {middle[4]:+.2f} (at most {worst:.2f}) | {middle[5]:.2f} |"
+        )
+    return rows
+
+
+def _mixed(music, clean, synth, depths, said, alone) -> tuple[float, ...]:
+    """Speech over music in dB, in 1-4 kHz, whole, and 250-500 Hz; change of the music in each of the parts `alone` in LU; error of the mix in LU."""
+    film = np.stack([clean, clean]).astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        report = render_soundtrack(
+            music,
+            Path(folder),
+            synth=synth,
+            original=(film[:, start : start + RATE] for start in range(0, film.shape[1], RATE)),
+            settings=MixSettings(duck_db=depths[0], pocket_db=depths[1]),
+        )
+        mix = soundfile.read(Path(folder) / "mix.wav")[0].T
+        stems = sum(soundfile.read(path)[0] for path in (Path(folder) / "stems").iterdir()).T
+    stems = stems * 10 ** (-report.stems_gain_db / 20)
+    voice = film * 10 ** (report.original_gain_db / 20)
+    # What the limiter does is taken back nowhere: only where it rests may the voice be subtracted.
+    heard = mix - voice
+    over = []
+    for band in ((1000, 4000), (100, 10_000), (250, 500)):
+        sections = butter(4, band, "bandpass", fs=RATE, output="sos")
+        powers = [
+            np.square(sosfilt(sections, sound)[:, : len(said)][:, said]).sum()
+            for sound in (voice, heard)
+        ]
+        over.append(10 * np.log10(powers[0] / powers[1]))
+    meter = pyloudnorm.Meter(RATE)
+    changes = [
+        meter.integrated_loudness(mix[:, : len(part)][:, part].T)
+        - meter.integrated_loudness(stems[:, : len(part)][:, part].T)
+        for part in alone
+    ]
+    return (*over, *changes, abs(report.integrated_lufs + 16))
+
+
 def main() -> None:
     """Measure and write the result file."""
     parser = argparse.ArgumentParser()
@@ -94,6 +168,19 @@ def main() -> None:
     lines += [
         "",
         "Known limits: strong gusts and a film's own rhythmic music rise and fall as speech does, and are ducked for too.",
+    ]
+    lines += [
+        "",
+        "## Music under speech",
+        "",
+        "The same 12 recordings without ambience; music of five seeds and moods, mixed to -16 LUFS. Speech over music: energy of the film's",
+        "sound in the mix over that of the rest of the mix, in frames of speech. Music alone: loudness of the mix in the pauses (0.5 s",
+        "or more from speech: it is coming back) and at rest (1.5 s or more from speech; the bar is 0.5 LU) against that of the sum of the stems",
+        "there, which is the music before ducking and limiting.",
+        "",
+        "| mix | speech over music, 1-4 kHz, dB | 100 Hz-10 kHz, dB | 250-500 Hz, dB | music in pauses, LU | music at rest, LU | off the target, LU |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *under_speech(clean, loud, pause),
     ]
     write_result(
         "ducking",

@@ -55,10 +55,21 @@ def blocks(sound, size=RATE):
     return (sound[:, start : start + size] for start in range(0, sound.shape[1], size))
 
 
-def mixed(folder, music, *, original=None, synth=None, sample_rate=RATE, gains=None, **settings):
+def mixed(
+    folder,
+    music,
+    *,
+    original=None,
+    synth=None,
+    sample_rate=RATE,
+    gains=None,
+    spoken=None,
+    **settings,
+):
     report = render_soundtrack(
         music, folder, synth=synth or BuiltInSynth(), sample_rate=sample_rate, gains=gains,
-        original=None if original is None else blocks(original), settings=MixSettings(**settings),
+        spoken=spoken, original=None if original is None else blocks(original),
+        settings=MixSettings(**settings),
     )  # fmt: skip
     sound, rate = soundfile.read(folder / "mix.wav", always_2d=True)
     assert rate == sample_rate
@@ -166,6 +177,39 @@ def test_music_steps_back_under_speech_and_comes_back(tmp_path):
     assert change_db[2] == pytest.approx(0, abs=0.5)
     assert 0.25 < report.duck_share < 0.5
     assert report.duck_gain_db[4] == pytest.approx(-9, abs=0.5)
+
+
+def test_music_makes_a_pocket_for_the_voice_and_only_then(tmp_path):
+    """Noise for music: under speech its band from 1 to 4 kHz is lower than what lies around."""
+    music, spoken = band(10.0, names=("pad",)), speech_like(10.0, said=((3.0, 6.0),), hiss=0)
+    report, sound = mixed(tmp_path, music, synth=Noise(), original=spoken, target_lufs=-30.0)
+    heard = sound - 10 ** (report.original_gain_db / 20) * spoken
+    stem = soundfile.read(tmp_path / "stems" / "pad.wav")[0].T
+    cut = slice(round(3.2 * RATE), round(5.8 * RATE))
+    change_db = {
+        hz: 10 * np.log10(np.square(band_of(heard[:, cut], hz)).sum()
+                          / np.square(band_of(stem[:, cut], hz)).sum())
+        for hz in (100, 2000, 15_000)
+    }  # fmt: skip
+    assert change_db[100] == pytest.approx(-9, abs=0.3)
+    assert change_db[2000] == pytest.approx(-15, abs=0.3)
+    assert change_db[15_000] == pytest.approx(-9, abs=0.3)
+    before = slice(RATE // 2, round(2.8 * RATE))
+    assert np.abs(heard[:, before] - stem[:, before]).max() < 1e-5
+
+
+def band_of(sound, hz):
+    sections = butter(2, (0.9 * hz, 1.1 * hz), "bandpass", fs=RATE, output="sos")
+    return sosfilt(sections, sound)
+
+
+def test_speech_that_is_known_is_not_sought(tmp_path):
+    tone = speech_like(6.0, said=())
+    known = np.zeros(600, np.float32)
+    known[200:400] = 1
+    report, _ = mixed(tmp_path, band(6.0), original=tone, spoken=known)
+    assert report.duck_gain_db[3] == pytest.approx(-9, abs=0.5)
+    assert report.duck_gain_db[0] == 0
 
 
 def test_music_lies_four_lu_under_speech_before_ducking(tmp_path):

@@ -256,6 +256,35 @@ def test_same_seed_same_bytes_other_seed_other_film(place, tmp_path, talking, jo
     assert one != other
 
 
+def test_music_of_the_same_emotion_lies_under_the_voice(place, tmp_path, job):
+    results = [run(job(place, tmp_path / name, music=True)) for name in "ab"]
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    result, folder = results[0], tmp_path / "a"
+    assert "--music" in result.command
+    assert result.music.integrated_lufs == pytest.approx(-16, abs=0.2)
+    there = {"music/mix.wav", "music/music.mid", "music/chords.txt"}
+    stems = [name for name in result.files if name.startswith("music/stems/")]
+    assert there < set(result.files)
+    assert len(stems) > 1
+    film = Clip.open(folder / "talk.mp4")
+    for name in ("music/mix.wav", *stems):
+        sound, rate = soundfile.read(folder / name)
+        assert len(sound) == round(film.duration_s * rate)
+        assert verify(folder / name).state == "intact"
+    assert verify(folder / "talk.mp4").state == "intact"
+    heard = np.concatenate(list(film.audio_blocks(sample_rate=44_100)), axis=1)
+    mix = soundfile.read(folder / "music/mix.wav")[0].T[:, : heard.shape[1]]
+    assert np.corrcoef(heard[0, 2000:], mix[0, 2000 : heard.shape[1]])[0, 1] > 0.95
+    weights = {one["name"] for one in json.loads((folder / "recipe.json").read_text())["weights"]}
+    assert "music_chords" in weights
+    page = (folder / "report.html").read_text()
+    assert "music/stems/" in page
+    assert "lower under it" in summary(result)
+    without = run(job(place, tmp_path / "c"))
+    assert without.music is None
+    assert content(tmp_path / "c") != content(folder)
+
+
 @pytest.mark.parametrize("kind", ["csv", "json", "npz"])
 def test_motion_goes_out_and_in_to_the_same_film(place, tmp_path, kind, job):
     file = tmp_path / f"motion.{kind}"

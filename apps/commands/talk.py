@@ -63,6 +63,10 @@ def talk(
     motion_out: Annotated[
         Path | None, typer.Option(help="Also write the motion there (.csv, .json, .npz).")
     ] = None,
+    music: Annotated[
+        bool,
+        typer.Option("--music/--no-music", help="Music of the same emotion, under the voice."),
+    ] = False,
     weights: Annotated[
         str,
         typer.Option(help="default, clean (licence-clean data), a folder, or hub:owner/name."),
@@ -99,6 +103,7 @@ def talk(
         text=text,
         motion_in=motion_in,
         motion_out=motion_out,
+        music=music,
         weights=weights,
         label=label,
         provenance=provenance,

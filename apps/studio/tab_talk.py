@@ -61,12 +61,12 @@ def build_talk(desk: Desk) -> None:
     def make(
         portrait: str | None, speech: str | None, emotion: str, clip: str | None, consent: bool,
         strength: float, liveliness: float, head: str, gaze: str, size: str, seed: float, text: str,
-        request: gr.Request,
+        music: bool, request: gr.Request,
     ) -> Generator[Updates, None, None]:  # fmt: skip
         try:
             job = _job(portrait, speech, emotion, clip, consent=consent, strength=strength,
                        liveliness=liveliness, head=head, gaze=gaze, size=size, seed=seed,
-                       text=text)  # fmt: skip
+                       text=text, music=music)  # fmt: skip
         except EngineError as error:
             yield panel.refused(words.bad(str(error)))
             return
@@ -105,6 +105,7 @@ def shown(done: Done) -> Shown:
             ),
             ("Blinks", f"{answer['blinks_per_minute']:.0f} a minute"),
             ("Film", f"{answer['duration_s']:.1f} s, {answer['width']} x {answer['height']}"),
+            *_music(answer["music"]),
             ("Says what it is", words.SIGNED + "; a label and a mark in the picture"),
             ("Seed", str(answer["seed"])),
         ],
@@ -112,6 +113,22 @@ def shown(done: Done) -> Shown:
         files=answer["files"],
         film="talk.mp4",
     )
+
+
+def _music(music: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if music is None:
+        return []
+    from affetto.gen.music.chord_names import key_name
+    from affetto.gen.music.keys import parse_key
+
+    low, high = music["bpm_range"]
+    return [
+        (
+            "Music",
+            f"{key_name(parse_key(music['key']))}, {low:.0f}-{high:.0f} bpm, lower under the voice "
+            f"for {music['duck_share']:.0%} of the time",
+        )
+    ]
 
 
 def _build_options() -> list[Component]:
@@ -129,7 +146,8 @@ def _build_options() -> list[Component]:
             seed = gr.Number(0, label="Seed: same seed, same film", precision=0, minimum=0)
         text = gr.Textbox(label="The words that are said (English), for exact lips; may be empty",
                           max_length=4000)  # fmt: skip
-    return [strength, liveliness, head, gaze, size, seed, text]
+        music = gr.Checkbox(label="Music of the same emotion under the voice", value=False)
+    return [strength, liveliness, head, gaze, size, seed, text, music]
 
 
 def _job(
@@ -186,7 +204,7 @@ def _offer(desk: Desk, inputs: list[Component]) -> None:
             nothing, nothing, and {"what", "share", "left_s"}.
         """
         job = _job(portrait, speech, emotion, like_clip, consent=i_have_consent, seed=seed,
-                   strength=strength, size="512", text="")  # fmt: skip
+                   strength=strength, size="512", text="", music=False)  # fmt: skip
         yield from answered(desk, "talk", job, request, film="talk.mp4")
 
     offer(talk, inputs, gr.Video(visible=False))

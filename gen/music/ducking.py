@@ -76,24 +76,29 @@ class SpeechBand:
 
 @dataclass(frozen=True)
 class Ducking:
-    """The course of the music's gain under the film's sound; `gain_db` (T,) at 100 Hz."""
+    """How far the music has stepped back: `course` (T,) at 100 Hz, 0 not at all, 1 all the way."""
 
-    gain_db: Values
+    course: Values
+    depth_db: float
     sample_rate: int
 
-    def gains(self, start: int, count: int) -> Values:
-        """(S,) linear gain of samples `start` to `start + count`."""
+    def at(self, start: int, count: int) -> Values:
+        """(S,) the course at samples `start` to `start + count`."""
         frames = (np.arange(start, start + count) + 0.5) * (FRAME_RATE_HZ / self.sample_rate) - 0.5
-        known = np.arange(len(self.gain_db))
+        known = np.arange(len(self.course))
         low = max(0, int(frames[0]) - 1)
         part = slice(low, int(frames[-1]) + 3)
-        gain_db = np.interp(frames, known[part], self.gain_db[part])
-        gains: Values = (10 ** (gain_db / 20)).astype(np.float32)
-        return gains
+        course: Values = np.interp(frames, known[part], self.course[part]).astype(np.float32)
+        return course
+
+    @property
+    def gain_db(self) -> Values:
+        """(T,) of the music at 100 Hz."""
+        return np.float32(-self.depth_db) * self.course
 
     def per_second(self, count: int) -> NDArray[np.float64]:
         """(count,) mean gain in dB of each second."""
-        seconds = np.minimum(np.arange(len(self.gain_db)) // FRAME_RATE_HZ, count - 1)
+        seconds = np.minimum(np.arange(len(self.course)) // FRAME_RATE_HZ, count - 1)
         sums = np.bincount(seconds, self.gain_db, minlength=count)
         means: NDArray[np.float64] = sums / np.maximum(np.bincount(seconds, minlength=count), 1)
         return means
@@ -114,7 +119,7 @@ def duck(activity: Values, *, depth_db: float, sample_rate: int) -> Ducking:
     for frame, value in enumerate(wanted):
         now += (value - now) * (down if value > now else up)
         course[frame] = now
-    return Ducking((-depth_db * course).astype(np.float32), sample_rate)
+    return Ducking(course, depth_db, sample_rate)
 
 
 def _activity(band: Values, whole: Values) -> Values:

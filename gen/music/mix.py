@@ -1,7 +1,8 @@
 """From a Soundtrack to sound files: stems, and a mix with the film's own sound at a set loudness.
 
-Order matters: parts are placed and balanced first, then the music steps back under speech, and a
-limiter comes last; nothing after the ducking levels it out again. All sound passes in blocks and
+Order matters: parts are placed and balanced first, then the music steps back under speech, most
+where speech has its consonants, and a limiter comes last; nothing after the ducking levels it out
+again. All sound passes in blocks and
 rests on disk between the passes, so memory does not grow with the film.
 """
 
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from affetto.ahead import made_ahead
 from affetto.errors import BadInput
 from affetto.files import resource_errors
-from affetto.gen.music.ducking import Ducking
+from affetto.gen.music.ducking import Ducking, Values
 from affetto.gen.music.film_sound import FilmSound, listen
 from affetto.gen.music.limiter import HOP, HopLevels, HopMeter, apply_curve
 from affetto.gen.music.loudness import Loudness, LoudnessMeter, decibels
+from affetto.gen.music.pocket import Pocket
 from affetto.gen.music.sound_files import read_raw, wav_writer
 from affetto.gen.music.stems import Music, play_parts, write_stems
 from affetto.gen.music.synth import Synth
@@ -46,12 +48,14 @@ class MixSettings:
         target_lufs: integrated loudness of the mix, -40..-10.
         peak_dbtp: highest true peak, at most 0.
         duck_db: how far the music steps back under speech, 0 for not at all.
+        pocket_db: how much further at 2 kHz, where speech has its consonants.
         max_gain_db: bound of the master gain: what is nearly silent stays so.
     """
 
     target_lufs: float = -16.0
     peak_dbtp: float = -1.0
     duck_db: float = 9.0
+    pocket_db: float = 6.0
     max_gain_db: float = 24.0
 
 
@@ -103,6 +107,7 @@ def render_soundtrack(
     *,
     synth: Synth,
     original: Iterator[Sound] | None = None,
+    spoken: Values | None = None,
     settings: MixSettings | None = None,
     sample_rate: int = 44_100,
     gains: Mapping[str, tuple[float, float]] | None = None,
@@ -120,6 +125,7 @@ def render_soundtrack(
         synth: see `choose_synth`.
         original: the film's own sound as (2, S) float32 blocks of any length at `sample_rate`, cut
             or filled with silence to the music's length; None for music alone.
+        spoken: (T,) 0..1 at 100 Hz, when somebody speaks in it, where that is known; None listens.
         settings: loudness, peak, ducking.
         sample_rate: in Hz.
         gains: part name -> (gain in dB, place -1 left .. 1 right); None takes the arranger's.
@@ -137,10 +143,10 @@ def render_soundtrack(
         music = play_parts(
             soundtrack, Path(work), synth, sample_rate, gains, lambda done: tell(0.6 * done)
         )
-        film = listen(original, Path(work), total, sample_rate, settings.duck_db)
+        film = listen(original, Path(work), total, sample_rate, settings.duck_db, spoken)
         tell(0.7)
         balance = _balance(music, film, settings)
-        blocks = _Blocks(music, film, balance, total, sample_rate)
+        blocks = _Blocks(music, film, balance, total, sample_rate, settings.pocket_db)
         levels = _measure(blocks)
         tell(0.8)
         gain_db, limited_db, measured, mix_meter = _write_mix(
@@ -176,10 +182,11 @@ def _check_settings(settings: MixSettings) -> None:
             f"loudness {settings.target_lufs:g} LUFS: allowed are {low:g} to {high:g}; usual are "
             f"-14 (streaming), -16 (web) and -23 (broadcast)"
         )
-    if not -20 <= settings.peak_dbtp <= 0 or not 0 <= settings.duck_db <= 40:
+    steps_db = (settings.duck_db, settings.pocket_db)
+    if not -20 <= settings.peak_dbtp <= 0 or not all(0 <= step_db <= 40 for step_db in steps_db):
         raise BadInput(
-            f"peak_dbtp must be -20..0 and duck_db 0..40, got {settings.peak_dbtp:g} and "
-            f"{settings.duck_db:g}"
+            f"peak_dbtp must be -20..0, duck_db and pocket_db 0..40, got {settings.peak_dbtp:g}, "
+            f"{settings.duck_db:g} and {settings.pocket_db:g}"
         )
 
 
@@ -203,14 +210,21 @@ class _Blocks:
     """The balanced, ducked mix before master gain and limiter; can be gone through again."""
 
     def __init__(
-        self, music: Music, film: FilmSound | None, balance: _Balance, total: int, sample_rate: int
+        self,
+        music: Music,
+        film: FilmSound | None,
+        balance: _Balance,
+        total: int,
+        sample_rate: int,
+        pocket_db: float,
     ) -> None:
         self._music, self._film, self._balance = music, film, balance
+        self._pocket_db = pocket_db
         self.total, self.sample_rate = total, sample_rate
 
     def __iter__(self) -> Iterator[tuple[int, Sound]]:
         """(first sample, (2, S)); each block but the last is a multiple of HOP long."""
-        size = self.sample_rate // HOP * HOP
+        size, pocket = self.sample_rate // HOP * HOP, Pocket(self.sample_rate)
         gain, film_gain = (
             np.float32(10 ** (gain_db / 20))
             for gain_db in (self._balance.music_db, self._balance.film_db)
@@ -221,8 +235,16 @@ class _Blocks:
             count = min(size, self.total - start)
             block = gain * next(bus, np.zeros((2, count), np.float32))
             if self._balance.ducking is not None:
-                block = block * self._balance.ducking.gains(start, count)
+                course = self._balance.ducking.at(start, count)
+                if course.any():
+                    block = pocket(block, _linear(-self._pocket_db * course))
+                    block *= _linear(-self._balance.ducking.depth_db * course)
             yield start, block + film_gain * next(film, np.zeros((2, count), np.float32))
+
+
+def _linear(gain_db: Values) -> Values:
+    gain: Values = np.power(np.float32(10), gain_db / np.float32(20))
+    return gain
 
 
 def _measure(blocks: _Blocks) -> HopLevels:
