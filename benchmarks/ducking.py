@@ -83,7 +83,9 @@ def under_speech(clean: np.ndarray, loud: np.ndarray, pause: np.ndarray) -> list
     """Rows of a table: music under the same speech without, with ducking, and with the pocket too."""
     rest = np.convolve(loud, np.ones(2 * REST + 1), "same") == 0
     synth, models, rows = choose_synth(), load_models(), []
-    said, alone, resting = (np.repeat(frames, RATE // FRAME_RATE_HZ) for frames in (loud, pause, rest))
+    said, alone, resting = (
+        np.repeat(frames, RATE // FRAME_RATE_HZ) for frames in (loud, pause, rest)
+    )
     for name, duck_db, pocket_db in SETTINGS:
         figures = []
         for seed in range(5):
@@ -95,7 +97,9 @@ def under_speech(clean: np.ndarray, loud: np.ndarray, pause: np.ndarray) -> list
                 models=models,
                 options=ComposeOptions(seed=seed),
             )
-            figures.append(_mixed(music, clean, synth, (duck_db, pocket_db), said, (alone, resting)))
+            figures.append(
+                _mixed(music, clean, synth, (duck_db, pocket_db), said, (alone, resting))
+            )
         middle, worst = np.mean(figures, axis=0), np.abs(np.array(figures)[:, 4]).max()
         rows.append(
             f"| {name} | {middle[0]:.1f} | {middle[1]:.1f} | {middle[2]:.1f} | {middle[3]:+.2f} | {middle[4]:+.2f} (at most {worst:.2f}) | {middle[5]:.2f} |"
