@@ -67,6 +67,7 @@ class SoundtrackWishes(TypedDict, total=False):
     original_sound: bool
     hits: bool
     chords: File | None
+    candidates: int
     soundfont: File | None
     weights: str
     clip_model: str | None

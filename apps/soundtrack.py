@@ -17,6 +17,7 @@ from affetto.apps.machine import free_cores, peak_rss_mb
 from affetto.apps.progress import Report, silent
 from affetto.apps.report import write_report
 from affetto.apps.resolve import resolve
+from affetto.apps.soundtrack_choice import choose_piece
 from affetto.apps.soundtrack_job import Job, Result
 from affetto.apps.soundtrack_report import report_data
 from affetto.clip import Clip
@@ -27,6 +28,7 @@ from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_bank.commitment import commit
 from affetto.errors import BadInput
 from affetto.files import staged_folder
+from affetto.gen.music.candidates import Candidate
 from affetto.gen.music.chord_sheet import read_chord_sheet, write_chord_sheet
 from affetto.gen.music.lead_sheet import write_lead_sheet
 from affetto.gen.music.midi import write_midi
@@ -103,7 +105,15 @@ def run(job: Job, *, progress: Report = silent, models: MusicModels | None = Non
         )
         progress("composing", 0.42)
         models = models or models_of(job.weights)
-        music = _compose(job, options, seen, wanted, models)
+        job, music, choices = choose_piece(
+            job,
+            lambda seed: _compose(
+                job, dataclasses.replace(options, seed=seed), seen, wanted, models
+            ),
+            wanted,
+            folder,
+            progress=progress,
+        )
         progress("playing and mixing", 0.5)
         mixed = render_soundtrack(
             dataclasses.replace(music, duration_s=seen.duration_s),
@@ -127,7 +137,7 @@ def run(job: Job, *, progress: Report = silent, models: MusicModels | None = Non
             *_notices(job, wanted, models, mixed, folder),
             *provenance_notices(credentials),
         )
-        result = _result(job, music, seen, mixed, folder, started, told)
+        result = _result(job, music, seen, mixed, folder, started, told, choices)
         _write_recipe(job, request, content, models, result, folder)
         page = report_data(
             job,
@@ -208,6 +218,7 @@ def _result(
     folder: Path,
     started: tuple[float, float],
     notices: tuple[str, ...],
+    choices: tuple[Candidate, ...],
 ) -> Result:
     hit = alignment(music.bars, seen.cuts)
     with soundfile.SoundFile(folder / "mix.wav") as mix:
@@ -232,6 +243,7 @@ def _result(
         peak_rss_mb=peak_rss_mb(),
         command=job.command(),
         notices=notices,
+        candidates=choices,
     )
 
 

@@ -1,13 +1,19 @@
 """What `affetto soundtrack` is asked and what it answers."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affetto.errors import UsageError
 from affetto.gen.music.chord_names import key_name
 from affetto.gen.music.keys import parse_key
 
+if TYPE_CHECKING:
+    from affetto.gen.music.candidates import Candidate
+
+MAX_CANDIDATES = 32
 LOUDNESS = (-40.0, -10.0)
 
 
@@ -27,6 +33,7 @@ class Job:
     original_sound: bool = True
     hits: bool = True
     chords: Path | None = None
+    candidates: int = 1
     soundfont: Path | None = None
     weights: str = "default"
     clip_model: str | None = None
@@ -41,6 +48,8 @@ class Job:
             )
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: give 0 or more")
+        if not 1 <= self.candidates <= MAX_CANDIDATES:
+            raise UsageError(f"--candidates {self.candidates}: give 1 to {MAX_CANDIDATES}")
 
     def command(self) -> str:
         """The command line that repeats this job."""
@@ -64,6 +73,7 @@ class Job:
         ):
             words += [flag, str(value)] if value is not None else []
         words += ["--loudness", f"{self.loudness_lufs:.15g}"] if self.loudness_lufs != -16 else []
+        words += ["--candidates", str(self.candidates)] if self.candidates > 1 else []
         words += ["--weights", self.weights] if self.weights != "default" else []
         words += ["--no-original-sound"] if not self.original_sound else []
         words += ["--no-hits"] if not self.hits else []
@@ -93,6 +103,7 @@ class Result:
     peak_rss_mb: float
     command: str
     notices: tuple[str, ...]
+    candidates: tuple["Candidate", ...] = ()
 
 
 def summary(result: Result) -> str:
@@ -109,6 +120,7 @@ def summary(result: Result) -> str:
             f"  strong cuts hit       {_share(result.strong_cuts_hit)} "
             f"(chance {result.strong_cuts_chance:.0%})",
             f"  synthesizer           {result.synth}",
+            *(f"  candidate             {line}" for line in candidate_lines(result.candidates)),
             f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
             f"{result.peak_rss_mb:.0f} MB at most",
             f"Files in {result.folder}:",
@@ -117,6 +129,15 @@ def summary(result: Result) -> str:
             f"Open {result.folder}/report.html to see and hear it.",
         )
     )
+
+
+def candidate_lines(candidates: Sequence["Candidate"]) -> list[str]:
+    """A line for each candidate, best first."""
+    return [
+        f"seed {one.seed}: {one.distance:.2f} from what was asked"
+        + ("" if one.concordance is None else f", concordance {one.concordance:.2f}")
+        for one in candidates
+    ]
 
 
 def _share(value: float | None) -> str:

@@ -49,6 +49,12 @@ def soundtrack(
     chords: Annotated[
         Path | None, typer.Option(help="An edited chords.txt to play instead of composing chords.")
     ] = None,
+    candidates: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Compose so many pieces, from --seed on; play the one that fits best."
+        ),
+    ] = 1,
     soundfont: Annotated[
         Path | None, typer.Option(help="A .sf2 file. Default: the bundled one.")
     ] = None,
@@ -85,6 +91,7 @@ def soundtrack(
         original_sound=original_sound,
         hits=hits,
         chords=chords,
+        candidates=candidates,
         soundfont=soundfont,
         weights=weights,
         clip_model=clip_model,
