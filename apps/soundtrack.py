@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import soundfile
@@ -18,7 +18,7 @@ from affetto.apps.progress import Report, silent
 from affetto.apps.report import write_report
 from affetto.apps.resolve import resolve
 from affetto.apps.soundtrack_choice import choose_piece
-from affetto.apps.soundtrack_job import Job, Result
+from affetto.apps.soundtrack_job import EARLY, Job, Result
 from affetto.apps.soundtrack_report import report_data
 from affetto.clip import Clip
 from affetto.conditioning.video import VideoConditions, read_video_conditions
@@ -33,9 +33,10 @@ from affetto.gen.music.chord_sheet import read_chord_sheet, write_chord_sheet
 from affetto.gen.music.lead_sheet import write_lead_sheet
 from affetto.gen.music.midi import write_midi
 from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
+from affetto.gen.music.opening import OPENING_BARS, write_opening
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
 from affetto.gen.music.sync import alignment
-from affetto.gen.music.synth import choose_synth
+from affetto.gen.music.synth import Synth, choose_synth
 from affetto.keyframe_file import write_keyframes
 from affetto.media_sound import Sound
 from affetto.media_write import write_film
@@ -61,13 +62,23 @@ WEIGHT_NAMES = {
 }
 
 
-def run(job: Job, *, progress: Report = silent, models: MusicModels | None = None) -> Result:
+def run(
+    job: Job,
+    *,
+    progress: Report = silent,
+    models: MusicModels | None = None,
+    opened: Callable[[Path], None] | None = None,
+) -> Result:
     """Do the whole job; all files appear in `job.out` together, or none does.
+
+    While the rest is played, the first bars can be heard in a wav file beside the result, see
+    `affetto.gen.music.opening`; it goes when the result is whole.
 
     Args:
         job: what is asked.
         progress: is told what is happening.
         models: loaded ones to use again, `models_of(job.weights)`; loaded if not given.
+        opened: is told the file of the first bars as soon as it is there.
 
     Raises:
         EngineError: its subclasses say what was wrong and carry the exit code.
@@ -114,16 +125,8 @@ def run(job: Job, *, progress: Report = silent, models: MusicModels | None = Non
             folder,
             progress=progress,
         )
-        progress("playing and mixing", 0.5)
-        mixed = render_soundtrack(
-            dataclasses.replace(music, duration_s=seen.duration_s),
-            folder,
-            synth=synth,
-            original=_own_sound(job, clip),
-            settings=MixSettings(target_lufs=job.loudness_lufs),
-            sample_rate=SAMPLE_RATE,
-            progress=lambda share: progress("playing and mixing", 0.5 + 0.3 * share),
-        )
+        early = stack.enter_context(_early(job.out))
+        mixed = _play(job, music, clip, seen.duration_s, synth, folder, early, progress, opened)
         progress("writing the film", 0.82)
         write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(job))
         progress("writing notes and report", 0.9)
@@ -152,6 +155,48 @@ def run(job: Job, *, progress: Report = silent, models: MusicModels | None = Non
         write_report(folder / "report.html", page)
         progress("done", 1.0)
     return result
+
+
+def _play(
+    job: Job,
+    music: Soundtrack,
+    clip: Clip,
+    duration_s: float,
+    synth: Synth,
+    folder: Path,
+    early: Path,
+    progress: Report,
+    opened: Callable[[Path], None] | None,
+) -> MixReport:
+    """The first bars into `early`, then mix and stems into the folder."""
+    settings = MixSettings(target_lufs=job.loudness_lufs)
+    words = "playing and mixing"
+    if len(music.bars) > OPENING_BARS:
+        progress("playing the first bars", 0.48)
+        write_opening(music, early, synth=synth, settings=settings, sample_rate=SAMPLE_RATE)
+        words = f"playing on, first bars in {early.name}"
+        if opened:
+            opened(early)
+    progress(words, 0.5)
+    return render_soundtrack(
+        dataclasses.replace(music, duration_s=duration_s),
+        folder,
+        synth=synth,
+        original=_own_sound(job, clip),
+        settings=settings,
+        sample_rate=SAMPLE_RATE,
+        progress=lambda share: progress(words, 0.5 + 0.3 * share),
+    )
+
+
+@contextlib.contextmanager
+def _early(out: Path) -> Iterator[Path]:
+    """Where the first bars are while the rest is made."""
+    path = out.with_name(out.name + EARLY)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def models_of(weights: str) -> MusicModels:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_CANDIDATES = 32
 LOUDNESS = (-40.0, -10.0)
+EARLY = ".preview.wav"  # added to the result's name: the first bars, while the rest is played
 
 
 @dataclass(frozen=True)

@@ -232,6 +232,20 @@ def test_the_smallest_films_get_their_music(tmp_path, num_frames, size):
     assert Clip.open(out / "film.mp4").duration_s == pytest.approx(num_frames / 12, abs=0.01)
 
 
+def test_the_first_bars_can_be_heard_before_the_rest(film, tmp_path):
+    told = []
+
+    def opened(path):
+        told.append((path, soundfile.info(path).duration, (tmp_path / "out").exists()))
+
+    run(Job(video=film, out=tmp_path / "out", tempo_bpm=200.0, provenance=False), opened=opened)
+    ((path, seconds, was_done),) = told
+    assert path == tmp_path / "out.preview.wav"
+    assert 5 < seconds < 11
+    assert not was_done
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
 def bad_inputs(folder, film):
     (folder / "empty.mp4").write_bytes(b"")
     (folder / "text.mp4").write_text("this is not a film\n" * 100)

@@ -148,7 +148,7 @@ def test_the_desk_tells_steps_shows_what_is_done_and_hands_over(desk, tmp_path):
     previews = [event for event in events if isinstance(event, Preview)]
     done = events[-1]
     assert steps[0].what == "working <hard>"
-    assert previews[0].film.read_bytes() == examples.FILM.read_bytes()
+    assert previews[0].file.read_bytes() == examples.FILM.read_bytes()
     assert isinstance(done, Done)
     assert (done.folder / "talk.mp4").exists()
     assert done.command == "affetto talk me.jpg --seed 3"

@@ -28,6 +28,7 @@ from affetto.files import staged_file
 
 PERFORMER = "affetto.apps.studio.performer:perform"
 KEPT = ".unfinished"  # what `affetto talk` adds to the name of a result under way
+EARLY = ".preview.wav"  # what `affetto soundtrack` adds to it for the first bars
 RESULT = "result"
 OUTPUTS = ("out", "csv", "plot", "webvtt", "track")  # options that say where results go
 KEEP_S = 3600.0  # a job's files are thrown away after this long
@@ -55,9 +56,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Preview:
-    """A stretch of the film that is done."""
+    """A stretch of the film that is done, or a wav file of its first bars."""
 
-    film: Path
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -212,8 +213,8 @@ class Desk:
 def _events(
     told: "queue.SimpleQueue[Event | EngineError]", folder: Path
 ) -> Generator[Event, None, None]:
-    """What the job says, and stretches of film as they appear."""
-    shown = 0
+    """What the job says, and stretches of film or sound as they appear."""
+    shown, heard = 0, False
     while True:
         try:
             event = told.get(timeout=LOOK_S)
@@ -232,6 +233,12 @@ def _events(
                 shutil.copyfile(part, copy)
                 yield Preview(copy)
             shown += 1
+        early = folder / (RESULT + EARLY)
+        if not heard and early.exists():
+            heard, copy = True, folder / "preview.wav"
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(early, copy)
+                yield Preview(copy)
 
 
 def _placed(options: Mapping[str, Any], folder: Path) -> dict[str, Any]:

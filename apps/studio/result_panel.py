@@ -15,6 +15,7 @@ Component = Any
 Updates = dict[Component, Any]
 STOPPED = "Stopped. Nothing half-written is left."
 EARLY = "First seconds, without sound; the rest is being made"
+OPENING = "The first bars; the rest is being played"
 LATE = "Film (AI-generated)"
 FULL = (
     "Too many people are waiting, or the server could not take the job: please try again in a "
@@ -65,6 +66,7 @@ class ResultPanel:
     stop: Component
     status: Component
     film: Component
+    opening: Component
     result: Component
     sound: Component
     html: Component
@@ -90,8 +92,10 @@ class ResultPanel:
             for event in desk.run(verb, options, session=session):
                 if isinstance(event, Step):
                     yield {self.status: words.step(event)}
+                elif isinstance(event, Preview) and event.file.suffix == ".wav":
+                    yield {self.opening: gr.update(value=str(event.file), visible=True)}
                 elif isinstance(event, Preview):
-                    yield {self.film: gr.update(value=str(event.film), label=EARLY, **PLAYED)}
+                    yield {self.film: gr.update(value=str(event.file), label=EARLY, **PLAYED)}
                 else:
                     yield self._finished(event, shown(event), verb)
         except Cancelled:
@@ -107,6 +111,7 @@ class ResultPanel:
             self.status: status,
             self.start: gr.update(interactive=True),
             self.stop: gr.update(visible=False),
+            self.opening: gr.update(value=None, visible=False),
         }
 
     def waiting(self) -> Updates:
@@ -118,6 +123,7 @@ class ResultPanel:
             self.start: gr.update(interactive=False),
             self.stop: gr.update(visible=True),
             self.film: gr.update(value=None, visible=False),
+            self.opening: gr.update(value=None, visible=False),
             self.result: gr.update(visible=False),
         }
 
@@ -163,6 +169,7 @@ def build_panel(start: str, hint: str) -> ResultPanel:
         stop = gr.Button("Stop", variant="stop", visible=False, scale=1)
     status = gr.HTML(words.idle(hint))
     film = gr.Video(visible=False, interactive=False, label=LATE, buttons=["download"])
+    opening = gr.Audio(visible=False, interactive=False, label=OPENING, buttons=[], autoplay=True)
     with gr.Column(visible=False) as result:
         sound = gr.Audio(
             visible=False, interactive=False, label="The sound alone", buttons=["download"]
@@ -174,8 +181,8 @@ def build_panel(start: str, hint: str) -> ResultPanel:
                         elem_classes="s-files", height=FILES_HEIGHT)  # fmt: skip
         command = gr.HTML(js_on_load=words.COMMAND_COPIED)
         notices = gr.HTML("")
-    return ResultPanel(begin, stop, status, film, result, sound, html, facts, everything, files,
-                       command, notices)  # fmt: skip
+    return ResultPanel(begin, stop, status, film, opening, result, sound, html, facts, everything,
+                       files, command, notices)  # fmt: skip
 
 
 def connect(
@@ -193,7 +200,7 @@ def connect(
             return stop(request)
         return panel.refused(words.bad(FULL))
 
-    ended = [panel.status, panel.start, panel.stop, panel.film]
+    ended = [panel.status, panel.start, panel.stop, panel.film, panel.opening]
     waiting = panel.start.click(panel.waiting, None, panel.outputs, **QUIET)
     job = waiting.then(make, inputs, panel.outputs, api_visibility="private",
                        show_progress="hidden", **JOBS)  # fmt: skip
