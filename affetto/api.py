@@ -68,6 +68,7 @@ class SoundtrackWishes(TypedDict, total=False):
     hits: bool
     chords: File | None
     candidates: int
+    loop: bool
     soundfont: File | None
     weights: str
     clip_model: str | None

@@ -31,6 +31,10 @@ from affetto.files import staged_folder
 from affetto.gen.music.candidates import Candidate
 from affetto.gen.music.chord_sheet import read_chord_sheet, write_chord_sheet
 from affetto.gen.music.lead_sheet import write_lead_sheet
+from affetto.gen.music.loop import FILE as LOOP
+from affetto.gen.music.loop import STEMS as LOOP_STEMS
+from affetto.gen.music.loop import Loop, write_loop
+from affetto.gen.music.loop_bars import choose_loop
 from affetto.gen.music.midi import write_midi
 from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
 from affetto.gen.music.opening import OPENING_BARS, write_opening
@@ -127,6 +131,7 @@ def run(
         )
         early = stack.enter_context(_early(job.out))
         mixed = _play(job, music, clip, seen.duration_s, synth, folder, early, progress, opened)
+        loop = _loop(job, music, wanted, seen, synth, folder) if job.loop else None
         progress("writing the film", 0.82)
         write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(job))
         progress("writing notes and report", 0.9)
@@ -140,7 +145,7 @@ def run(
             *_notices(job, wanted, models, mixed, folder),
             *provenance_notices(credentials),
         )
-        result = _result(job, music, seen, mixed, folder, started, told, choices)
+        result = _result(job, music, seen, mixed, folder, started, told, choices, loop)
         _write_recipe(job, request, content, models, result, folder)
         page = report_data(
             job,
@@ -234,6 +239,20 @@ def _compose(
     )
 
 
+def _loop(
+    job: Job,
+    music: Soundtrack,
+    wanted: EmotionTrack,
+    seen: VideoConditions,
+    synth: Synth,
+    folder: Path,
+) -> Loop:
+    bars = choose_loop(music, wanted, seen.cuts if job.hits else ())
+    return write_loop(
+        music, bars, folder, synth=synth, target_lufs=job.loudness_lufs, sample_rate=SAMPLE_RATE
+    )
+
+
 def _own_sound(job: Job, clip: Clip) -> Iterator[Sound] | None:
     if not (clip.has_audio and job.original_sound):
         return None
@@ -264,6 +283,7 @@ def _result(
     started: tuple[float, float],
     notices: tuple[str, ...],
     choices: tuple[Candidate, ...],
+    loop: Loop | None,
 ) -> Result:
     hit = alignment(music.bars, seen.cuts)
     with soundfile.SoundFile(folder / "mix.wav") as mix:
@@ -289,6 +309,7 @@ def _result(
         command=job.command(),
         notices=notices,
         candidates=choices,
+        loop=loop,
     )
 
 
@@ -335,7 +356,10 @@ def _sign(
 ) -> None:
     """Sign film, mix and stems: the picture is the user's own, the music is generated."""
     mixed = clip.has_audio and job.original_sound
-    for path in (folder / "film.mp4", folder / "mix.wav", *sorted(folder.glob("stems/*.wav"))):
+    alone = [
+        path for name in (LOOP, "stems/*.wav", f"{LOOP_STEMS}/*.wav") for path in folder.glob(name)
+    ]
+    for path in (folder / "film.mp4", folder / "mix.wav", *sorted(alone)):
         composite = path.name == "film.mp4" or (path.name == "mix.wav" and mixed)
         source: Source = (
             "compositeWithTrainedAlgorithmicMedia" if composite else "trainedAlgorithmicMedia"

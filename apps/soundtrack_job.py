@@ -12,6 +12,7 @@ from affetto.gen.music.keys import parse_key
 
 if TYPE_CHECKING:
     from affetto.gen.music.candidates import Candidate
+    from affetto.gen.music.loop import Loop
 
 MAX_CANDIDATES = 32
 LOUDNESS = (-40.0, -10.0)
@@ -35,6 +36,7 @@ class Job:
     hits: bool = True
     chords: Path | None = None
     candidates: int = 1
+    loop: bool = False
     soundfont: Path | None = None
     weights: str = "default"
     clip_model: str | None = None
@@ -75,6 +77,7 @@ class Job:
             words += [flag, str(value)] if value is not None else []
         words += ["--loudness", f"{self.loudness_lufs:.15g}"] if self.loudness_lufs != -16 else []
         words += ["--candidates", str(self.candidates)] if self.candidates > 1 else []
+        words += ["--loop"] if self.loop else []
         words += ["--weights", self.weights] if self.weights != "default" else []
         words += ["--no-original-sound"] if not self.original_sound else []
         words += ["--no-hits"] if not self.hits else []
@@ -105,6 +108,7 @@ class Result:
     command: str
     notices: tuple[str, ...]
     candidates: tuple["Candidate", ...] = ()
+    loop: "Loop | None" = None
 
 
 def summary(result: Result) -> str:
@@ -122,6 +126,7 @@ def summary(result: Result) -> str:
             f"(chance {result.strong_cuts_chance:.0%})",
             f"  synthesizer           {result.synth}",
             *(f"  candidate             {line}" for line in candidate_lines(result.candidates)),
+            *([f"  loop                  {loop_line(result.loop)}"] if result.loop else []),
             f"  time                  {result.wall_s:.1f} s wall, {result.cpu_s:.1f} s CPU, "
             f"{result.peak_rss_mb:.0f} MB at most",
             f"Files in {result.folder}:",
@@ -139,6 +144,15 @@ def candidate_lines(candidates: Sequence["Candidate"]) -> list[str]:
         + ("" if one.concordance is None else f", concordance {one.concordance:.2f}")
         for one in candidates
     ]
+
+
+def loop_line(loop: "Loop") -> str:
+    """A loop in words."""
+    return (
+        f"bars {loop.first_bar}-{loop.last_bar}, {loop.duration_s:.2f} s, "
+        f"{loop.integrated_lufs:.1f} LUFS; at its seam the wave steps by {loop.seam.jump:.0%} of "
+        f"its largest step, the spectrum changes {loop.seam.flux:.1f} times as at other bar lines"
+    )
 
 
 def _share(value: float | None) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from affetto.apps.report_data import ReportData, clock
-from affetto.apps.soundtrack_job import Job, Result, candidate_lines
+from affetto.apps.soundtrack_job import Job, Result, candidate_lines, loop_line
 from affetto.conditioning.video import VideoConditions
 from affetto.emotion import EmotionTrack
 from affetto.gen.music.mix import MixReport
@@ -21,6 +21,8 @@ KINDS = {
     "lead.musicxml": "a lead sheet for notation programs",
     "emotion.csv": "the emotion curve that was followed; edit it, hand it back with --emotion",
     "measured_emotion.json": "what was read from the picture, with variances and cues",
+    "loop.wav": "bars of the music that go round without a seam",
+    "loop_stems": "one instrument of the loop",
     "candidates": "one that was not chosen; its --seed plays it",
     "recipe.json": "everything needed to repeat this",
 }
@@ -104,6 +106,7 @@ def _facts(job: Job, result: Result, models: MusicModels) -> Sequence[tuple[str,
     return [
         *cut,
         *(("candidate", line) for line in candidate_lines(result.candidates)),
+        *([("loop", loop_line(result.loop))] if result.loop else []),
         ("seed", str(job.seed)),
         ("emotion asked", job.emotion),
         ("synthesizer", result.synth),

@@ -55,6 +55,12 @@ def soundtrack(
             min=1, help="Compose so many pieces, from --seed on; play the one that fits best."
         ),
     ] = 1,
+    loop: Annotated[
+        bool,
+        typer.Option(
+            "--loop", help="Also write loop.wav: bars of the music that go round without a seam."
+        ),
+    ] = False,
     soundfont: Annotated[
         Path | None, typer.Option(help="A .sf2 file. Default: the bundled one.")
     ] = None,
@@ -92,6 +98,7 @@ def soundtrack(
         hits=hits,
         chords=chords,
         candidates=candidates,
+        loop=loop,
         soundfont=soundfont,
         weights=weights,
         clip_model=clip_model,
