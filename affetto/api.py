@@ -69,6 +69,8 @@ class SoundtrackWishes(TypedDict, total=False):
     chords: File | None
     candidates: int
     loop: bool
+    edit: File | None
+    bars: str | None
     soundfont: File | None
     weights: str
     clip_model: str | None

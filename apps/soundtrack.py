@@ -18,6 +18,7 @@ from affetto.apps.progress import Report, silent
 from affetto.apps.report import write_report
 from affetto.apps.resolve import resolve
 from affetto.apps.soundtrack_choice import choose_piece
+from affetto.apps.soundtrack_edit import Edit, asked_words, open_edit
 from affetto.apps.soundtrack_job import EARLY, Job, Result
 from affetto.apps.soundtrack_report import report_data
 from affetto.clip import Clip
@@ -30,6 +31,8 @@ from affetto.errors import BadInput
 from affetto.files import staged_folder
 from affetto.gen.music.candidates import Candidate
 from affetto.gen.music.chord_sheet import read_chord_sheet, write_chord_sheet
+from affetto.gen.music.composition import FILE as COMPOSITION
+from affetto.gen.music.composition import Composition, Levels, write_composition
 from affetto.gen.music.lead_sheet import write_lead_sheet
 from affetto.gen.music.loop import FILE as LOOP
 from affetto.gen.music.loop import STEMS as LOOP_STEMS
@@ -94,55 +97,57 @@ def run(
     with contextlib.ExitStack() as stack:
         progress("opening the film", 0.0)
         clip = Clip.open(job.video)
-        options = _options(job)
-        synth = choose_synth(job.soundfont)
+        edit = open_edit(job) if job.edit else None
+        asked = edit.asked if edit else job
+        options = _options(asked)
+        synth = choose_synth(asked.soundfont)
         credentials = load_credentials() if job.provenance else None
-        request = parse_request(job.emotion)
-        resolved = resolve(
-            request,
-            duration_s=clip.duration_s,
-            progress=lambda what, share: progress(what, 0.02 * share),
-        )
+        request = parse_request(asked.emotion)
         folder = stack.enter_context(staged_folder(job.out))
         progress("watching the film", 0.02)
         seen = read_video_conditions(
             clip,
-            semantic="clip" if job.clip_model else "none",
-            clip_model=job.clip_model,
+            semantic="clip" if asked.clip_model else "none",
+            clip_model=asked.clip_model,
             progress=lambda share: progress("watching the film", 0.02 + 0.38 * share),
         )
         measured = recognize_scene(seen.conditions, duration_s=seen.duration_s)
-        wanted = request_to_track(
-            request,
-            duration_s=seen.duration_s,
-            measured=commit(measured),
-            resolved=resolved,
-        )
+        wanted = _wanted(request, seen, measured, progress)
+        if edit and edit.emotion:
+            there = _wanted(parse_request(edit.emotion), seen, measured, progress)
+            wanted = edit.felt(wanted, there)
         progress("composing", 0.42)
-        models = models or models_of(job.weights)
-        job, music, choices = choose_piece(
-            job,
+        models = models or models_of(asked.weights)
+        asked, music, choices = choose_piece(
+            asked,
             lambda seed: _compose(
-                job, dataclasses.replace(options, seed=seed), seen, wanted, models
+                asked, dataclasses.replace(options, seed=seed), seen, wanted, models, edit
             ),
             wanted,
             folder,
             progress=progress,
         )
+        job = dataclasses.replace(job, seed=asked.seed, candidates=1)
         early = stack.enter_context(_early(job.out))
-        mixed = _play(job, music, clip, seen.duration_s, synth, folder, early, progress, opened)
-        loop = _loop(job, music, wanted, seen, synth, folder) if job.loop else None
+        mixed = _play(
+            asked, music, clip, seen.duration_s, synth, folder, early, progress, opened, edit
+        )
+        loop = _loop(asked, music, wanted, seen, synth, folder) if job.loop else None
         progress("writing the film", 0.82)
-        write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(job))
+        write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=_tags(asked))
         progress("writing notes and report", 0.9)
         write_notes(music, folder)
+        levels = Levels(mixed.music_gain_db, mixed.original_gain_db, mixed.stems_gain_db)
+        words = edit.composition.asked if edit else asked_words(job)
+        write_composition(folder / COMPOSITION, Composition(music, levels, words))
         write_keyframes(folder / "emotion.csv", wanted)
         measured.save(folder / "measured_emotion.json")
         content = content_hash(soundtrack=music, audio={"mix": wav_blocks(folder / "mix.wav")})
         if credentials:
-            _sign(job, clip, content, folder, credentials)
+            _sign(asked, clip, content, folder, credentials)
         told = (
             *_notices(job, wanted, models, mixed, folder),
+            *((edit.notice(),) if edit else ()),
             *provenance_notices(credentials),
         )
         result = _result(job, music, seen, mixed, folder, started, told, choices, loop)
@@ -172,26 +177,31 @@ def _play(
     early: Path,
     progress: Report,
     opened: Callable[[Path], None] | None,
+    edit: Edit | None,
 ) -> MixReport:
     """The first bars into `early`, then mix and stems into the folder."""
     settings = MixSettings(target_lufs=job.loudness_lufs)
     words = "playing and mixing"
-    if len(music.bars) > OPENING_BARS:
+    if len(music.bars) > OPENING_BARS and not edit:
         progress("playing the first bars", 0.48)
         write_opening(music, early, synth=synth, settings=settings, sample_rate=SAMPLE_RATE)
         words = f"playing on, first bars in {early.name}"
         if opened:
             opened(early)
     progress(words, 0.5)
-    return render_soundtrack(
+    mixed = render_soundtrack(
         dataclasses.replace(music, duration_s=duration_s),
         folder,
         synth=synth,
         original=_own_sound(job, clip),
         settings=settings,
         sample_rate=SAMPLE_RATE,
+        levels=edit.composition.levels if edit else None,
         progress=lambda share: progress(words, 0.5 + 0.3 * share),
     )
+    if edit:
+        edit.splice(folder)
+    return mixed
 
 
 @contextlib.contextmanager
@@ -202,6 +212,20 @@ def _early(out: Path) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _wanted(
+    request: EmotionRequest, seen: VideoConditions, measured: EmotionTrack, progress: Report
+) -> EmotionTrack:
+    """What is asked of the music, over the film."""
+    resolved = resolve(
+        request,
+        duration_s=seen.duration_s,
+        progress=lambda what, share: progress(what, 0.4 + 0.02 * share),
+    )
+    return request_to_track(
+        request, duration_s=seen.duration_s, measured=commit(measured), resolved=resolved
+    )
 
 
 def models_of(weights: str) -> MusicModels:
@@ -228,7 +252,10 @@ def _compose(
     seen: VideoConditions,
     wanted: EmotionTrack,
     models: MusicModels,
+    edit: Edit | None,
 ) -> Soundtrack:
+    if edit:
+        return edit.compose(seen.conditions, wanted, seen.cuts, models=models, options=options)
     length_s = seen.duration_s if job.length_s is None else job.length_s
     if not 0 < length_s <= seen.duration_s:
         raise BadInput(

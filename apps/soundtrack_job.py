@@ -37,6 +37,8 @@ class Job:
     chords: Path | None = None
     candidates: int = 1
     loop: bool = False
+    edit: Path | None = None
+    bars: str | None = None
     soundfont: Path | None = None
     weights: str = "default"
     clip_model: str | None = None
@@ -49,6 +51,10 @@ class Job:
             raise UsageError(
                 f"--loudness {self.loudness_lufs:g}: give {LOUDNESS[0]:g} to {LOUDNESS[1]:g} LUFS"
             )
+        if self.bars is not None and self.edit is None:
+            raise UsageError("--bars needs --edit, the folder of the soundtrack they are in")
+        if self.edit is not None and self.edit.resolve() == self.out.resolve():
+            raise UsageError("--edit and --out are the same folder: give another --out")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: give 0 or more")
         if not 1 <= self.candidates <= MAX_CANDIDATES:
@@ -71,6 +77,8 @@ class Job:
             ("--instruments", ",".join(self.instruments) if self.instruments else None),
             ("--length", self.length_s),
             ("--chords", self.chords),
+            ("--edit", self.edit),
+            ("--bars", self.bars),
             ("--soundfont", self.soundfont),
             ("--clip-model", self.clip_model),
         ):

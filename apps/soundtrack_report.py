@@ -24,6 +24,7 @@ KINDS = {
     "loop.wav": "bars of the music that go round without a seam",
     "loop_stems": "one instrument of the loop",
     "candidates": "one that was not chosen; its --seed plays it",
+    "composition.json": "the piece note for note; --edit FOLDER composes some bars anew",
     "recipe.json": "everything needed to repeat this",
 }
 

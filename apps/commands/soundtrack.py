@@ -61,6 +61,14 @@ def soundtrack(
             "--loop", help="Also write loop.wav: bars of the music that go round without a seam."
         ),
     ] = False,
+    edit: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a finished soundtrack: only some bars are composed anew, with --bars, "
+            "--seed, --emotion or edited --chords; its other options stay."
+        ),
+    ] = None,
+    bars: Annotated[str | None, typer.Option(help="With --edit: which bars, such as 9-12.")] = None,
     soundfont: Annotated[
         Path | None, typer.Option(help="A .sf2 file. Default: the bundled one.")
     ] = None,
@@ -99,6 +107,8 @@ def soundtrack(
         chords=chords,
         candidates=candidates,
         loop=loop,
+        edit=edit,
+        bars=bars,
         soundfont=soundfont,
         weights=weights,
         clip_model=clip_model,

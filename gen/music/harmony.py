@@ -100,17 +100,22 @@ def shape_ends(bias: Tensor, *, mode: str, first: str, last: str, last_bar_steps
     shaped = bias.clone()
     shaped[:, [chord_id(symbol) for symbol in PARALLEL[mode]]] -= PARALLEL_COST
     num_steps = len(shaped)
-    _only(shaped, 0, HOME[first])
+    only(shaped, 0, _ids(HOME[first]))
     before, home = CADENCE[last]
     first_home = max(num_steps - last_bar_steps, 0)
     if first_home >= 2:
-        _only(shaped, first_home - 1, before)
+        only(shaped, first_home - 1, _ids(before))
     for step in range(first_home, num_steps):
-        _only(shaped, step, home)
+        only(shaped, step, _ids(home))
     return shaped
 
 
-def _only(bias: Tensor, step: int, symbols: tuple[str, ...]) -> None:
+def _ids(symbols: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(chord_id(symbol) for symbol in symbols)
+
+
+def only(bias: Tensor, step: int, chords: tuple[int, ...]) -> None:
+    """Forbid all but these chords at one step of bias (T, 159), in place."""
     keep = torch.full((NUM_CHORDS,), FORBIDDEN)
-    keep[[chord_id(symbol) for symbol in symbols]] = 0.0
+    keep[list(chords)] = 0.0
     bias[step] = bias[step].clamp(min=-10) + keep

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from affetto.ahead import made_ahead
 from affetto.errors import BadInput
 from affetto.files import resource_errors
+from affetto.gen.music.composition import Levels
 from affetto.gen.music.ducking import Ducking, Values
 from affetto.gen.music.film_sound import FilmSound, listen
 from affetto.gen.music.limiter import HOP, HopLevels, HopMeter, apply_curve
@@ -111,6 +112,7 @@ def render_soundtrack(
     settings: MixSettings | None = None,
     sample_rate: int = 44_100,
     gains: Mapping[str, tuple[float, float]] | None = None,
+    levels: Levels | None = None,
     progress: Progress | None = None,
 ) -> MixReport:
     """Write `mix.wav` and `stems/<part>.wav`, 24-bit stereo, into a folder.
@@ -129,6 +131,8 @@ def render_soundtrack(
         settings: loudness, peak, ducking.
         sample_rate: in Hz.
         gains: part name -> (gain in dB, place -1 left .. 1 right); None takes the arranger's.
+        levels: gains of an earlier mix to keep, instead of making the mix as loud as the settings
+            say; the limiter still works.
         progress: told the share done, 0..1.
 
     Raises:
@@ -145,16 +149,18 @@ def render_soundtrack(
         )
         film = listen(original, Path(work), total, sample_rate, settings.duck_db, spoken)
         tell(0.7)
-        balance = _balance(music, film, settings)
+        balance = _kept(film, levels) if levels else _balance(music, film, settings)
         blocks = _Blocks(music, film, balance, total, sample_rate, settings.pocket_db)
-        levels = _measure(blocks)
+        measured_hops = _measure(blocks)
         tell(0.8)
         gain_db, limited_db, measured, mix_meter = _write_mix(
-            folder / "mix.wav", blocks, levels, settings
+            folder / "mix.wav", blocks, measured_hops, settings, keep_gain=levels is not None
         )
         tell(0.9)
         music_gain_db = balance.music_db + gain_db
         stems_gain_db = min(0.0, STEM_PEAK_DBFS - music_gain_db - decibels(music.stem_peak))
+        if levels:
+            stems_gain_db = levels.stems_db
         write_stems(folder / "stems", music, music_gain_db + stems_gain_db, sample_rate)
         tell(1.0)
     times_s, curve_lufs = mix_meter.curve()
@@ -206,6 +212,11 @@ def _balance(music: Music, film: FilmSound | None, settings: MixSettings) -> _Ba
     return _Balance(music_db, film_db, film.ducking)
 
 
+def _kept(film: FilmSound | None, levels: Levels) -> _Balance:
+    """The balance of an earlier mix, its master gain included."""
+    return _Balance(levels.music_db, levels.original_db, film.ducking if film else None)
+
+
 class _Blocks:
     """The balanced, ducked mix before master gain and limiter; can be gone through again."""
 
@@ -255,16 +266,22 @@ def _measure(blocks: _Blocks) -> HopLevels:
 
 
 def _write_mix(
-    path: Path, blocks: _Blocks, levels: HopLevels, settings: MixSettings
+    path: Path, blocks: _Blocks, levels: HopLevels, settings: MixSettings, *, keep_gain: bool
 ) -> tuple[float, float, Loudness, LoudnessMeter]:
     """Write the limited mix, again with corrected aims until measured loudness and peak are right.
+
+    With `keep_gain` the master gain is 0 and only the peak is watched.
 
     Returns:
         Master gain in dB, greatest reduction in dB, what was measured, and the meter.
     """
     target, ceiling = settings.target_lufs, settings.peak_dbtp - PEAK_MARGIN_DB
     for _ in range(MAX_WRITES):
-        gain_db = levels.gain_for(target, ceiling_dbtp=ceiling, max_gain_db=settings.max_gain_db)
+        gain_db = 0.0
+        if not keep_gain:
+            gain_db = levels.gain_for(
+                target, ceiling_dbtp=ceiling, max_gain_db=settings.max_gain_db
+            )
         curve = levels.curve(gain_db=gain_db, ceiling_dbtp=ceiling)
         meter = LoudnessMeter(blocks.sample_rate)
         with wav_writer(path, sample_rate=blocks.sample_rate) as wav:
@@ -275,7 +292,7 @@ def _write_mix(
         measured = meter.finish()
         over_db = measured.true_peak_dbtp - settings.peak_dbtp
         missing = settings.target_lufs - measured.integrated_lufs
-        bounded = not np.isfinite(missing) or gain_db >= settings.max_gain_db
+        bounded = keep_gain or not np.isfinite(missing) or gain_db >= settings.max_gain_db
         if over_db <= 0 and (bounded or abs(missing) <= CLOSE_LU):
             break
         ceiling -= over_db + 0.02 if over_db > 0 else 0.0

@@ -1,7 +1,7 @@
 """Compose: film conditions and an emotion track in, a Soundtrack out."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.chords import chord_symbol, transpose
 from affetto.gen.music.colour import coloured
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
-from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, shape_ends
+from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, only, shape_ends
 from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.selection import sample_chords
 from affetto.gen.music.sync import chord_steps, plan_bars
@@ -95,7 +95,7 @@ def compose(
     if options.chords:
         key, symbols = _given_chords(options.chords, len(steps))
     else:
-        symbols = _sample_chords(
+        symbols = sample_symbols(
             models.chords, conditions, emotion, bars, key,
             key_is_fixed=options.key is not None, seed=options.seed,
         )  # fmt: skip
@@ -121,7 +121,7 @@ def _given_chords(sheet: ChordSheet, num_steps: int) -> tuple[Key, tuple[str, ..
     return parse_key(sheet.key), sheet.steps
 
 
-def _sample_chords(
+def sample_symbols(
     model: MusicTransformer,
     conditions: Conditions,
     emotion: EmotionTrack,
@@ -130,7 +130,21 @@ def _sample_chords(
     *,
     key_is_fixed: bool,
     seed: int,
+    kept: Mapping[int, int] | None = None,
 ) -> tuple[str, ...]:
+    """Chord symbols in the sounding key, one a chord step of the bars.
+
+    Args:
+        model: in eval mode.
+        conditions: the film's.
+        emotion: what shall be expressed.
+        bars: of the piece.
+        key: of the piece.
+        key_is_fixed: whether the mode stays at both ends whatever is felt there.
+        seed: of the sampling.
+        kept: step -> chord id in the model's keys of what must stay; the rest is written to fit.
+    """
+    kept = kept or {}
     times = np.array([(start + end) / 2 for start, end in chord_steps(bars)], dtype=np.float64)
     inputs = _inputs(conditions, emotion, times)
     valence, arousal = inputs["emotion"].values[0, :, :2].T
@@ -142,9 +156,12 @@ def _sample_chords(
         last=last,
         last_bar_steps=len(chord_steps(bars[-1:])),
     )
+    for step, chord in kept.items():
+        only(bias, step, (chord,))
     chords = sample_chords(model, inputs, bias, minor=key.mode == "min", seed=seed)
     rng = np.random.default_rng([seed, 3])
     written = coloured(chords.tolist(), valence.numpy(), arousal.numpy(), rng=rng)
+    written = [kept.get(step, chord) for step, chord in enumerate(written)]
     return tuple(chord_symbol(transpose(chord, key.shift)) for chord in written)
 
 

@@ -55,6 +55,7 @@ def arrange(
     cuts: Sequence[Cut] = (),
     instruments: Sequence[str] | None = None,
     seed: int,
+    cast_seed: int | None = None,
 ) -> tuple[Part, ...]:
     """Arrange chords for an ensemble.
 
@@ -67,6 +68,7 @@ def arrange(
         cuts: strong ones on a downbeat (within 60 ms) get an exact accent.
         instruments: names of `INSTRUMENTS` to use, or None to let the emotion choose.
         seed: not negative; the same seed gives the same notes.
+        cast_seed: of the choice of instruments alone, `seed` if None.
 
     Returns:
         Parts with at least one note each, melody first, drums last. Notes are sorted by time.
@@ -83,7 +85,8 @@ def arrange(
     overall = mood_weights(vad, probs)
     if instruments is None:
         peak = max(sections, key=lambda s: s.intensity).moods
-        ensemble = choose_ensemble(overall, peak, np.random.default_rng([seed, 0]))
+        cast = seed if cast_seed is None else cast_seed
+        ensemble = choose_ensemble(overall, peak, np.random.default_rng([cast, 0]))
     else:
         ensemble = instruments_named(instruments)
     conductor = _Conductor(

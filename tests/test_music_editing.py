@@ -1,0 +1,157 @@
+"""Bars composed anew: everything else is the same, in notes and in samples."""
+
+import dataclasses
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import soundfile
+
+from affetto.apps.soundtrack import run
+from affetto.apps.soundtrack_job import Job
+from affetto.errors import BadInput, UsageError
+from affetto.gen.music.chord_sheet import read_chord_sheet
+from affetto.gen.music.composition import Composition, read_composition, write_composition
+from affetto.gen.music.editing import changed_bars, splice_parts
+from affetto.gen.music.splice import splice_wav
+from affetto.media_write import write_clip
+from affetto.soundtrack import Note, Part
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = tmp_path_factory.mktemp("films") / "film.mp4"
+    rng = np.random.default_rng(0)
+    scenes = (rng.integers(0, 255, (64, 96, 3), dtype=np.uint8) for _ in range(3))
+    frames = (scene for scene in scenes for _ in range(60))
+    voice = (0.1 * np.sin(np.arange(18 * 16_000) / 9))[None].astype(np.float32)
+    write_clip(frames, Fraction(10), path, wav=voice, sample_rate=16_000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(film, tmp_path_factory):
+    out = tmp_path_factory.mktemp("edits") / "first"
+    run(Job(film, out, emotion="happy", seed=3, provenance=False, threads=1))
+    return out
+
+
+def edited(film, folder, out, **options):
+    return run(Job(film, out, edit=folder, provenance=False, threads=1, **options))
+
+
+def piece(folder):
+    return read_composition(folder / "composition.json").soundtrack
+
+
+def test_a_composition_is_read_as_it_was_written(folder, tmp_path):
+    found = read_composition(folder / "composition.json")
+    write_composition(tmp_path / "again.json", found)
+    again = read_composition(tmp_path / "again.json")
+    for name in ("bars", "chords", "parts", "key", "duration_s", "markers"):
+        assert getattr(again.soundtrack, name) == getattr(found.soundtrack, name)
+    np.testing.assert_array_equal(
+        again.soundtrack.dynamics.density, found.soundtrack.dynamics.density
+    )
+    assert (again.levels, again.asked) == (found.levels, found.asked)
+    assert isinstance(found, Composition)
+
+
+def test_only_the_bars_change(film, folder, tmp_path):
+    result = edited(film, folder, tmp_path / "new", bars="3-4", seed=11)
+    before, after = piece(folder), piece(tmp_path / "new")
+    assert any("Bars 3-4 are new" in notice for notice in result.notices)
+    assert after.bars == before.bars
+    start_s, end_s = before.bars[2].start_s, before.bars[3].end_s
+    for part in before.parts:
+        later = next((p.notes for p in after.parts if p.name == part.name), ())
+        outside = [n for n in part.notes if not start_s - 0.01 <= n.start_s < end_s - 0.01]
+        assert [n for n in later if not start_s - 0.01 <= n.start_s < end_s - 0.01] == outside
+    assert before.parts != after.parts
+    for name in ["mix.wav", *(f"stems/{path.name}" for path in (folder / "stems").iterdir())]:
+        if not (tmp_path / "new" / name).exists():
+            continue
+        old, rate = soundfile.read(folder / name, dtype="int32")
+        new, _ = soundfile.read(tmp_path / "new" / name, dtype="int32")
+        differs = np.flatnonzero((old != new).any(axis=1)) / rate
+        assert len(differs) == 0 or (differs.min() >= start_s - 1 / rate)
+        assert len(differs) == 0 or differs.max() <= end_s + 3.0
+
+
+def test_edited_chords_change_their_bars_alone_and_edits_can_be_edited(film, folder, tmp_path):
+    sheet = tmp_path / "chords.txt"
+    music = piece(folder)
+    lines = (folder / "chords.txt").read_text().splitlines()
+    row = next(i for i, line in enumerate(lines) if line.startswith("["))
+    bars = lines[row].split("|")
+    lines[row] = "|".join([*bars[:2], " Bb Eb ", *bars[3:]])
+    sheet.write_text("\n".join(lines))
+    assert changed_bars(music, read_chord_sheet(sheet)) == (1, 1)
+    edited(film, folder, tmp_path / "new", chords=sheet)
+    after = piece(tmp_path / "new")
+    assert [span.symbol for span in after.chords][2:4] == ["A#", "D#"]
+    assert after.bars == music.bars
+    edited(film, tmp_path / "new", tmp_path / "newer", bars="3", emotion="sad")
+    assert piece(tmp_path / "newer").chords[2:4] == after.chords[2:4]
+
+
+def test_what_cannot_be_edited_is_said(film, folder, tmp_path):
+    for options, words in (
+        ({"bars": "3-99", "seed": 5}, "bars 1 to"),
+        ({"bars": "three", "seed": 5}, "such as 9-12"),
+        ({"bars": "3"}, "would change nothing"),
+        ({"seed": 5}, "say which --bars"),
+        ({"bars": "1", "seed": 5, "edit": tmp_path / "nowhere"}, "cannot read"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            run(Job(film, tmp_path / "x", **{"edit": folder, "provenance": False, **options}))
+    with pytest.raises(UsageError, match="--bars needs --edit"):
+        Job(film, tmp_path / "x", bars="3")
+    with pytest.raises(UsageError, match="same folder"):
+        Job(film, folder, edit=folder, bars="3")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("harm", ["text", "list", "version", "bar", "note", "chord", "dynamics"])
+def test_damaged_compositions_are_refused(folder, tmp_path, harm):
+    content = json.loads((folder / "composition.json").read_text())
+    if harm == "version":
+        content["version"] = 99
+    elif harm == "bar":
+        content["bars"][1][1] = content["bars"][1][0]
+    elif harm == "note":
+        content["parts"][0]["notes"][0][2] = 300
+    elif harm == "chord":
+        content["chords"][0][2] = "H:maj"
+    elif harm == "dynamics":
+        content["dynamics"]["density"] = []
+    words = {"text": "no json", "list": "[]"}.get(harm) or json.dumps(content)
+    (tmp_path / "composition.json").write_text(words)
+    with pytest.raises(BadInput):
+        read_composition(tmp_path / "composition.json")
+
+
+def test_new_notes_give_way_to_what_stays():
+    def part(*notes):
+        return Part("piano", 0, False, tuple(Note(*n, 80) for n in notes))
+
+    old = part((0.0, 2.5, 60), (2.0, 3.0, 64), (4.0, 5.0, 67))
+    new = part((2.0, 3.0, 60), (2.6, 3.5, 60), (3.0, 6.0, 67), (9.0, 9.5, 50))
+    (found,) = splice_parts([old], [new], 2.0, 4.0)
+    assert found.notes == tuple(
+        Note(*n, 80) for n in ((0.0, 2.5, 60), (2.6, 3.5, 60), (3.0, 4.0, 67), (4.0, 5.0, 67))
+    )
+    assert dataclasses.replace(found, notes=()) == dataclasses.replace(old, notes=())
+
+
+def test_samples_outside_are_the_old_ones(tmp_path):
+    rng = np.random.default_rng(0)
+    old, new = (rng.integers(-(2**22), 2**22, (80_000, 2)).astype(np.int32) << 8 for _ in range(2))
+    for name, rows in (("old", old), ("new", new)):
+        soundfile.write(tmp_path / f"{name}.wav", rows, 8_000, subtype="PCM_24")
+    splice_wav(tmp_path / "old.wav", tmp_path / "new.wav", start_s=2.0, end_s=4.0)
+    found, _ = soundfile.read(tmp_path / "new.wav", dtype="int32")
+    np.testing.assert_array_equal(found[:16_000], old[:16_000])
+    np.testing.assert_array_equal(found[16_000:52_000], new[16_000:52_000])
+    np.testing.assert_array_equal(found[56_000:], old[56_000:])
