@@ -23,7 +23,7 @@ from affetto.train.metrics_log import log_epoch
 from affetto.train.schedule import schedule, set_rate
 from affetto.weights import save_weights
 
-LICENCE = "MIT; trained on POP909 (MIT), whose songs remain their composers'."
+LICENCE = "Apache-2.0; trained on POP909 (MIT)."
 
 
 @dataclass
@@ -101,7 +101,7 @@ def fit(config: MelodyRecipe, train: list[Line], val: list[Line]) -> dict[str, f
             save_weights(
                 out / "weights",
                 config=dataclasses.asdict(config.model),
-                tensors=average.module.state_dict(),
+                tensors={n: v.half() for n, v in average.module.state_dict().items()},
                 licence=LICENCE,
                 commercial=True,
                 trained_on=("pop909",),

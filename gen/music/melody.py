@@ -30,7 +30,7 @@ LOOKBACKS = (16, 32, 64)
 MAX_AGE = 15  # sixteenths since the last note began, more counts as this
 CONTROLS = ("rate", "register", "bars_left", "tempo")
 CHORD_WIDTH = 24
-_NONE = NUM_TOKENS  # lookback beyond the beginning
+UNKNOWN = NUM_TOKENS  # lookback beyond the beginning
 
 Ints = NDArray[np.int64]
 
@@ -107,6 +107,69 @@ class MelodyNet(nn.Module):
         return logits, state
 
 
+class MelodyStepper:
+    """The same network one sixteenth at a time, in numpy: some fifty times as fast for one line.
+
+    Every table of embeddings is multiplied once by its columns of the first layer.
+    """
+
+    def __init__(self, net: MelodyNet) -> None:
+        with torch.no_grad():
+            width, first = net.config.token_width, net.enter.weight
+            ends = np.cumsum([width, 8, 16, *[width] * len(LOOKBACKS)])
+            starts = [0, *ends[:-1].tolist()]
+            looked = [net.lookback.weight] * len(LOOKBACKS)
+            tables = [net.pitch.weight, net.age.weight, net.place.weight, *looked]
+            self._tables = [
+                (torch.mm(table, first[:, a:b].T)).float().numpy()
+                for table, a, b in zip(tables, starts, ends.tolist(), strict=True)
+            ]
+            self._known = first[:, int(ends[-1]) :].float().numpy()
+            self._bias = net.enter.bias.float().numpy()
+            self._gru = [
+                values.float().numpy()
+                for values in (
+                    net.gru.weight_ih_l0,
+                    net.gru.bias_ih_l0,
+                    net.gru.weight_hh_l0,
+                    net.gru.bias_hh_l0,
+                )
+            ]
+            self._head = (net.head.weight.float().numpy(), net.head.bias.float().numpy())
+        self._state = np.zeros(net.config.width, dtype=np.float32)
+
+    def known(
+        self,
+        chords: tuple[int, int],
+        *,
+        minor: bool,
+        controls: tuple[NDArray[np.float32], NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
+        """(W,) what chord now, chord coming, mode and controls say; it serves many sixteenths."""
+        values, given = controls
+        mode = np.array([minor], dtype=np.float32)
+        pair = [chord_values(chord) for chord in chords]
+        said = self._known @ np.concatenate([*pair, mode, values * given, given])
+        return np.asarray(said + self._bias, dtype=np.float32)
+
+    def logits(
+        self, known: NDArray[np.float32], *, pitch: int, age: int, place: int, lookback: list[int]
+    ) -> NDArray[np.float64]:
+        """(NUM_TOKENS,) of one sixteenth; goes on from the last call."""
+        rows = (pitch, age, place, *lookback)
+        entered = known + sum(t[row] for t, row in zip(self._tables, rows, strict=True))
+        entered = np.maximum(entered, 0.0)
+        weight_in, bias_in, weight_on, bias_on = self._gru
+        reset_in, keep_in, new_in = np.split(weight_in @ entered + bias_in, 3)
+        reset_on, keep_on, new_on = np.split(weight_on @ self._state + bias_on, 3)
+        reset, keep = (1.0 / (1.0 + np.exp(-v)) for v in (reset_in + reset_on, keep_in + keep_on))
+        new = np.tanh(new_in + reset * new_on)
+        self._state = ((1.0 - keep) * new + keep * self._state).astype(np.float32)
+        weight, bias = self._head
+        scores = weight @ np.concatenate([self._state, entered]) + bias
+        return np.asarray(scores, dtype=np.float64)
+
+
 def chord_values(chord: int) -> NDArray[np.float32]:
     """(24,) of a chord id: its tones as 12 flags, then its root as 12; zeros for no chord."""
     values = np.zeros(CHORD_WIDTH, dtype=np.float32)
@@ -154,7 +217,7 @@ def after(sounding: int, since: int, token: int) -> tuple[int, int]:
 def lookbacks(tokens: Ints) -> Ints:
     """(T, 3) what the line did at the same place one, two and four bars ago."""
     size = len(tokens)
-    found = np.full((size, len(LOOKBACKS)), _NONE, dtype=np.int64)
+    found = np.full((size, len(LOOKBACKS)), UNKNOWN, dtype=np.int64)
     for column, back in enumerate(LOOKBACKS):
         found[back:, column] = tokens[: max(size - back, 0)]
     return found

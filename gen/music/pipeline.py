@@ -19,6 +19,7 @@ from affetto.gen.music.colour import coloured
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, only, shape_ends
 from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_key, suggest_tempo
+from affetto.gen.music.melody import MelodyConfig, MelodyNet
 from affetto.gen.music.selection import sample_chords
 from affetto.gen.music.sync import chord_steps, plan_bars
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
@@ -34,10 +35,11 @@ LEAST_DENSITY = 6.0  # notes sounding in a second: thinner is no music that peop
 
 @dataclass(frozen=True)
 class MusicModels:
-    """The two nets, ready in eval mode, and where they came from."""
+    """The nets, ready in eval mode, and where they came from."""
 
     chords: MusicTransformer
     dynamics: DynamicsNet
+    melody: MelodyNet
     weights: tuple[Weights, ...]
 
 
@@ -54,13 +56,17 @@ class ComposeOptions:
 
 
 def load_models(*, chords: str = "music_chords", dynamics: str = "music_dynamics") -> MusicModels:
-    """Load both nets by shipped name, folder or hub id (see `affetto.weights`)."""
+    """Load the nets by shipped name, folder or hub id (see `affetto.weights`)."""
     chord_weights, dynamics_weights = load_weights(chords), load_weights(dynamics)
     transformer = MusicTransformer(MusicTransformerConfig(**chord_weights.config))
     fill(transformer, chord_weights)
     net = DynamicsNet(DynamicsConfig(**dynamics_weights.config))
     fill(net, dynamics_weights)
-    return MusicModels(transformer.eval(), net.eval(), (chord_weights, dynamics_weights))
+    melody_weights = load_weights("music_melody")
+    melody = MelodyNet(MelodyConfig(**melody_weights.config))
+    fill(melody, melody_weights)
+    weights = (chord_weights, dynamics_weights, melody_weights)
+    return MusicModels(transformer.eval(), net.eval(), melody.eval(), weights)
 
 
 def compose(
@@ -105,7 +111,7 @@ def compose(
     dynamics = predict_dynamics(models.dynamics, conditions, emotion, duration_s)
     parts = arrange(
         spans, bars, dynamics, emotion, cuts=cuts if options.hits else (),
-        instruments=options.instruments, seed=options.seed,
+        instruments=options.instruments, melody=models.melody, seed=options.seed,
     )  # fmt: skip
     markers = tuple(Marker(cut.time_s, f"cut {number}") for number, cut in enumerate(cuts, 1))
     return Soundtrack(duration_s, str(key), bars, spans, parts, dynamics, markers)

@@ -27,7 +27,8 @@ from affetto.gen.music.arrange.palette import (
     liking,
 )
 from affetto.gen.music.arrange.plan import Cue, plan_cues
-from affetto.gen.music.arrange.scale import Scale, film_scale
+from affetto.gen.music.arrange.scale import Scale, film_scale, turns_minor
+from affetto.gen.music.arrange.singer import Singer
 from affetto.gen.music.arrange.voicing import (
     KEYS_HIGH,
     KEYS_LOW,
@@ -35,6 +36,7 @@ from affetto.gen.music.arrange.voicing import (
     next_voicing,
 )
 from affetto.gen.music.chords import NO_CHORD
+from affetto.gen.music.melody import MelodyNet
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
 
 _ORDER: tuple[Role, ...] = ("lead", "harmony", "texture", "bass", "drums")
@@ -54,6 +56,7 @@ def arrange(
     *,
     cuts: Sequence[Cut] = (),
     instruments: Sequence[str] | None = None,
+    melody: MelodyNet | None = None,
     seed: int,
     cast_seed: int | None = None,
 ) -> tuple[Part, ...]:
@@ -67,6 +70,7 @@ def arrange(
         emotion: chooses instruments and manner of playing.
         cuts: strong ones on a downbeat (within 60 ms) get an exact accent.
         instruments: names of `INSTRUMENTS` to use, or None to let the emotion choose.
+        melody: writes the lead; without it rules do (`lead.py`).
         seed: not negative; the same seed gives the same notes.
         cast_seed: of the choice of instruments alone, `seed` if None.
 
@@ -96,6 +100,9 @@ def arrange(
         rng=np.random.default_rng([seed, 1]),
         pace=blend_style(overall).pace,
         by_turns=instruments is not None,
+        net=melody,
+        minor=turns_minor(chords),
+        seed=seed,
     )
     solo = not ensemble.keys() & {"harmony", "texture"}
     for cue in plan_cues(sections, conductor.rng, solo=solo):
@@ -121,6 +128,8 @@ def _played(
         if player.role == "texture":
             longest_s = 2.2 * float(np.median([m.length_s for m in measures]))
             events = tied(events, longest_s=longest_s, breaks_s=breaks)
+        if player.role == "lead":
+            events = tied(events, longest_s=np.inf, breaks_s=frozenset(exact))
         notes = perform(
             events,
             role=player.role,
@@ -144,11 +153,14 @@ class _Conductor:
     rng: np.random.Generator
     pace: float
     by_turns: bool
+    net: MelodyNet | None
+    minor: bool
+    seed: int
     events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.motifs = draw_motifs(self.pace, self.rng)
-        self.melodies: dict[str, Melody] = {}
+        self.melodies: dict[str, Melody | Singer] = {}
         self.bass_lines: dict[str, BassLine] = {}
         self.voicings: dict[str, Voicing] = {}
         self.levels = (2, 2)
@@ -177,17 +189,32 @@ class _Conductor:
             return
         others = [*self._drums(cue), *self._bass(cue)]
         if lead is not None:
-            song = self._singer(lead).write(cue.measure, cue.letter, cue.place)
+            song = self._sung(self._singer(lead), cue)
             self.events[lead.name] += song
             others += song
         left = cue.asked - sounding_rate(others, cue.measure.length_s)
         self._chords(cue, keys, pad, left, lead=lead)
 
-    def _singer(self, lead: Instrument) -> Melody:
+    def _sung(self, singer: Melody | Singer, cue: Cue) -> list[Event]:
+        if isinstance(singer, Melody):
+            return singer.write(cue.measure, cue.letter, cue.place)
+        return singer.write(
+            cue.measure, cue.letter, cue.section, following=cue.following, bars_left=cue.bars_left
+        )
+
+    def _singer(self, lead: Instrument) -> Melody | Singer:
         if lead.name not in self.melodies:
-            self.melodies[lead.name] = Melody(
-                lead.low, lead.high, centre=lead.centre, scale=self.scale, motifs=self.motifs
-            )
+            low, high, centre = lead.low, lead.high, lead.centre
+            if self.net is None:
+                line: Melody | Singer = Melody(
+                    low, high, centre=centre, scale=self.scale, motifs=self.motifs
+                )
+            else:
+                rng = np.random.default_rng([self.seed, 3, len(self.melodies)])
+                line = Singer(
+                    self.net, low, high, centre=centre, scale=self.scale, minor=self.minor, rng=rng
+                )
+            self.melodies[lead.name] = line
         return self.melodies[lead.name]
 
     def _bass_line(self, player: Instrument) -> BassLine:
@@ -293,11 +320,13 @@ class _Conductor:
             )
         before = (min(self.levels[0], len(keys_options) - 1), self.levels[1])
         # Strings come and go with phrases, not with bars; where they must carry, or where the
-        # film is at its fullest, they have the whole chord.
+        # film is at its fullest, they have the whole chord. Under keys that have it two tones do:
+        # real arrangements seldom sound more than four or five pitches at once.
         must = keys is None or (cue.section.kind == "full" and not cue.ebb)
         least = pads.FULL_LEVEL if must else 0 if cue.phrase_starts else min(before[1], 1)
         rests = pad is None or not (cue.phrase_starts or must or before[1])
-        pad_range = (0, 0) if rests else (least, pads.NUM_LEVELS - 1)
+        most = pads.NUM_LEVELS - 1 if keys is None else pads.FULL_LEVEL if must else 1
+        pad_range = (0, 0) if rests else (least, most)
         self.levels = choose_levels(
             keys_options, pad_options, length_s=measure.length_s, asked=asked,
             wished=(style.motion, _PAD_WISH[cue.section.kind]), before=before, pad_range=pad_range,

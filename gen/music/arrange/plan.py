@@ -37,6 +37,7 @@ class Cue:
         phrase_starts: whether a phrase of four bars does.
         ends: whether the section ends here.
         letter: the melody's bar: A, B, C, D (motifs), c (cadence) or - (rest).
+        bars_left: to the melody's next cadence or rest, 0 in it.
         ebb: whether its phrase is asked to be thin, by itself or against the film.
         place: number of the bar in its section.
         phrase: number of the phrase in the film.
@@ -55,6 +56,7 @@ class Cue:
     phrase_starts: bool
     ends: bool
     letter: str
+    bars_left: int
     ebb: bool
     place: int
     phrase: int
@@ -110,6 +112,7 @@ def plan_cues(
                     starts=place == 0,
                     phrase_starts=place % _PHRASE_BARS == 0,
                     ends=place == len(measures) - 1,
+                    bars_left=_bars_left(letters, place),
                     letter="-" if hushed and not must else letters[place],
                     ebb=ebb,
                     place=place,
@@ -118,6 +121,11 @@ def plan_cues(
                 )
             )
     return cues
+
+
+def _bars_left(letters: str, place: int) -> int:
+    coming = (i for i in range(place, len(letters)) if letters[i] in "c-")
+    return next(coming, len(letters)) - place
 
 
 def _bars_waiting(first: Section, total: int) -> int:

@@ -33,6 +33,23 @@ def film_scale(chords: Sequence[ChordSpan]) -> Scale:
     return collections[best]
 
 
+def major_tonic(scale: Scale) -> int:
+    """The pitch class of the major key that a diatonic collection is of."""
+    return next(root for root in range(12) if {(root + step) % 12 for step in _MAJOR} == scale)
+
+
+def turns_minor(chords: Sequence[ChordSpan]) -> bool:
+    """Whether the relative minor's tonic triad sounds longer than the major's."""
+    tonic = major_tonic(film_scale(chords))
+    held_s = {True: 0.0, False: 0.0}
+    for span in chords:
+        classes = pitch_classes(chord_id(span.symbol))
+        if classes:
+            held_s[True] += (classes[0] == (tonic + 9) % 12) * (span.end_s - span.start_s)
+            held_s[False] += (classes[0] == tonic) * (span.end_s - span.start_s)
+    return held_s[True] > held_s[False]
+
+
 @lru_cache(maxsize=4096)
 def local_scale(scale: Scale, chord: int) -> Scale:
     """The scale bent to one chord: each foreign tone takes the place of one of its neighbours.
