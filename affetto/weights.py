@@ -44,6 +44,7 @@ SHIPPED: dict[str, str] = {
     "embedder": "0e9b19f35eadabdbb63d1b8b2f51f3966a92c7bef52acfe838ebea12f5025062",
     "music_chords_clean": "0a5fe713c3faf4cf24360b6fa92fd78e14dce4ed777ad1aef45c113231f9aad4",
     "music_chords": "60510dd6abcac4584d032e30642296c42a1524a6fef16c6765ba7e01998b2886",
+    "music_melody": "e16c4d25ee9bd92c5ede009e2b848346467d19dfd3320d6e56f6b79c02b56632",
     "music_emotion": "638aaf73636bd2ace76f5350ebeda8c0bacfc950ef11ebdff3d8c628ef504915",
     "music_emotion_judge": "8e1383235ca148e1e5a200dd8362be06245adf9d0db308b39502661f7096e476",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",

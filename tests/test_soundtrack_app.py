@@ -80,15 +80,27 @@ def command(*words):
 
 def test_weights_option_names_both_sets():
     clean = models_of("clean").weights
-    assert [weights.name for weights in clean] == ["music_chords_clean", "music_dynamics_clean"]
+    assert [weights.name for weights in clean] == [
+        "music_chords_clean",
+        "music_dynamics_clean",
+        "music_melody",
+    ]
     for weights in clean:
         assert weights.commercial
         assert weights.licence.startswith("Apache-2.0")
         assert "muvi_sync" not in weights.trained_on
     default = models_of("default").weights
-    assert [weights.name for weights in default] == ["music_chords", "music_dynamics"]
+    assert [weights.name for weights in default] == [
+        "music_chords",
+        "music_dynamics",
+        "music_melody",
+    ]
     folder = str(SHIPPED_FOLDER / "music_chords_clean")
-    assert [weights.name for weights in models_of(folder).weights] == [folder, "music_dynamics"]
+    assert [weights.name for weights in models_of(folder).weights] == [
+        folder,
+        "music_dynamics",
+        "music_melody",
+    ]
 
 
 def test_every_file_is_there_and_listed(made):
@@ -177,7 +189,11 @@ def test_notes_chords_and_page_can_be_read_back(made):
     assert "http://" not in page.replace("http://www.w3.org", "")
     recipe = json.loads((out / "recipe.json").read_text())
     assert recipe["seed"] == 5
-    assert {row["name"] for row in recipe["weights"]} == {"music_chords", "music_dynamics"}
+    assert {row["name"] for row in recipe["weights"]} == {
+        "music_chords",
+        "music_dynamics",
+        "music_melody",
+    }
     assert str(out.parent) not in json.dumps(recipe)
 
 

@@ -11,7 +11,7 @@ def train(
         str,
         typer.Argument(
             help="bank, embedder, speech, speech_student, face, face_loss, face_judge, "
-            "face_motion, text, motion, music_chords, music_dynamics, music_emotion "
+            "face_motion, text, motion, music_chords, music_dynamics, music_melody, music_emotion "
             "or music_emotion_judge."
         ),
     ],

@@ -121,19 +121,15 @@ class MelodyStepper:
             looked = [net.lookback.weight] * len(LOOKBACKS)
             tables = [net.pitch.weight, net.age.weight, net.place.weight, *looked]
             self._tables = [
-                (torch.mm(table, first[:, a:b].T)).float().numpy()
+                torch.mm(table, first[:, a:b].T).float().numpy()
                 for table, a, b in zip(tables, starts, ends.tolist(), strict=True)
             ]
             self._known = first[:, int(ends[-1]) :].float().numpy()
             self._bias = net.enter.bias.float().numpy()
+            gru = dict(net.gru.named_parameters())
             self._gru = [
-                values.float().numpy()
-                for values in (
-                    net.gru.weight_ih_l0,
-                    net.gru.bias_ih_l0,
-                    net.gru.weight_hh_l0,
-                    net.gru.bias_hh_l0,
-                )
+                gru[name].float().numpy()
+                for name in ("weight_ih_l0", "bias_ih_l0", "weight_hh_l0", "bias_hh_l0")
             ]
             self._head = (net.head.weight.float().numpy(), net.head.bias.float().numpy())
         self._state = np.zeros(net.config.width, dtype=np.float32)

@@ -64,10 +64,11 @@ def read_scores(root: Path, split: Split | None = None) -> list[PopScore]:
     """
     with open_archive(root, ARCHIVE) as archive:
         names = [n for n in song_names(archive) if split is None or split_of(n) == split]
-        return [_read(archive, name) for name in names]
+        return [read_score(archive, name) for name in names]
 
 
-def _read(archive: ZipFile, name: str) -> PopScore:
+def read_score(archive: ZipFile, name: str) -> PopScore:
+    """One song of the opened zip, such as 'pop909/001'."""
     folder = name.removeprefix("pop909/")
     file = f"{folder}/{folder}.mid"
     piece = parse_midi(archive.read(file), name=file)
