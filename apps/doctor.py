@@ -20,10 +20,6 @@ NEEDED = {
 }
 # distribution -> (what it brings, how to get it)
 EXTRAS = {
-    "music21": (
-        "lead.musicxml, a lead sheet for notation programs",
-        "pip install 'affetto[score]'",
-    ),
     "accelerate": ("training on several devices", "pip install 'affetto[train]'"),
     "onnxruntime": ("runs the exported tiny speech recognizer", "pip install 'affetto[train]'"),
     "xformers": (

@@ -5,7 +5,6 @@
 
 import contextlib
 import dataclasses
-import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,6 +116,7 @@ def run(
             there = _wanted(parse_request(edit.emotion), seen, measured, progress)
             wanted = edit.felt(wanted, there)
         progress("composing", 0.42)
+        torch.set_num_threads(1)  # the composer's matrices are small: two threads wait, not work
         models = models or models_of(asked.weights)
         asked, music, choices = choose_piece(
             asked,
@@ -146,7 +146,7 @@ def run(
         if credentials:
             _sign(asked, clip, content, folder, credentials)
         told = (
-            *_notices(job, wanted, models, mixed, folder),
+            *_notices(job, wanted, models, mixed),
             *((edit.notice(),) if edit else ()),
             *provenance_notices(credentials),
         )
@@ -294,11 +294,10 @@ def _tags(job: Job) -> dict[str, str]:
 
 
 def write_notes(music: Soundtrack, folder: Path) -> None:
-    """Write what was composed: MIDI, chord sheet and, where music21 is there, a lead sheet."""
+    """Write what was composed: MIDI, chord sheet and lead sheet."""
     write_midi(music, folder / "music.mid")
     write_chord_sheet(music, folder / "chords.txt")
-    if importlib.util.find_spec("music21"):
-        write_lead_sheet(music, folder / "lead.musicxml")
+    write_lead_sheet(music, folder / "lead.musicxml")
 
 
 def _result(
@@ -341,7 +340,7 @@ def _result(
 
 
 def _notices(
-    job: Job, wanted: EmotionTrack, models: MusicModels, mixed: MixReport, folder: Path
+    job: Job, wanted: EmotionTrack, models: MusicModels, mixed: MixReport
 ) -> tuple[str, ...]:
     notices = []
     if wanted.confidence.max() < SAYS_LITTLE:
@@ -359,8 +358,6 @@ def _notices(
             "The built-in synthesizer played; sampled instruments sound better: "
             "pip install --no-deps tinysoundfont"
         )
-    if not (folder / "lead.musicxml").exists():
-        notices.append("No lead sheet was written: pip install 'affetto[score]'")
     if mixed.silent:
         notices.append("There is nothing to hear: every part was silent.")
     return tuple(notices)

@@ -1,13 +1,9 @@
 """The lead sheet, read again by music21."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
 
-from affetto.errors import EngineError
 from affetto.gen.music.chords import ROOTS
 from affetto.gen.music.lead_sheet import KINDS, write_lead_sheet
 from affetto.soundtrack import (
@@ -15,6 +11,9 @@ from affetto.soundtrack import (
     Note,
     Part,
 )
+
+# music21's longer words for two of MusicXML's.
+SPELLED_OUT = {"dominant": "dominant-seventh", "half-diminished": "half-diminished-seventh"}
 
 
 def test_lead_sheet_parses_back(tmp_path, piece):
@@ -36,7 +35,8 @@ def test_lead_sheet_parses_back(tmp_path, piece):
         else:
             root, _, quality = chord.symbol.partition(":")
             assert symbol.root().pitchClass == ROOTS.index(root)
-            assert symbol.chordKind == KINDS[quality or "maj"]
+            kind = KINDS[quality or "maj"]
+            assert symbol.chordKind == SPELLED_OUT.get(kind, kind)
     assert len(list(part.recurse().getElementsByClass("MetronomeMark"))) >= 1
     assert part.recurse().getElementsByClass("Key")[0].tonicPitchNameWithCase == "e-"
     sounding = [n for n in part.recurse().notes if isinstance(n, music21.note.Note)]
@@ -53,6 +53,8 @@ def test_lead_sheet_without_notes_and_odd_metres(tmp_path, piece):
     (part,) = music21.converter.parse(path).parts
     measures = part.getElementsByClass("Measure")
     assert [measure.duration.quarterLength for measure in measures] == [2, 3, 5, 4]
+    chords = part.recurse().getElementsByClass("ChordSymbol")
+    assert [chord.offset for chord in chords] == [0, 0, 0, 2, 0, 2]
 
 
 def test_the_lead_is_all_lead_instruments(tmp_path, piece):
@@ -89,33 +91,6 @@ def test_long_notes_are_tied_over_bar_lines(tmp_path, piece):
 
 
 def test_lead_sheet_same_bytes(tmp_path, piece):
-    pytest.importorskip("music21")
     for name in ("a.musicxml", "b.musicxml"):
         write_lead_sheet(piece(10.0), tmp_path / name)
     assert (tmp_path / "a.musicxml").read_bytes() == (tmp_path / "b.musicxml").read_bytes()
-
-
-def test_lead_sheet_leaves_home_alone(tmp_path):
-    pytest.importorskip("music21")
-    home = tmp_path / "home"
-    home.mkdir()
-    code = (
-        "import sys; from pathlib import Path; import affetto.gen.music.lead_sheet as s;"
-        "assert 'music21' not in sys.modules; import music21.musicxml.m21ToXml"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == ""
-    assert list(home.iterdir()) == []
-
-
-def test_missing_music21_names_the_extra(tmp_path, monkeypatch, piece):
-    monkeypatch.setitem(sys.modules, "music21.musicxml.m21ToXml", None)
-    with pytest.raises(EngineError, match=r"affetto\[score\]"):
-        write_lead_sheet(piece(), tmp_path / "lead.musicxml")
-    assert list(tmp_path.iterdir()) == []

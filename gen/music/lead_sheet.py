@@ -1,17 +1,17 @@
 """lead.musicxml: chord symbols, the lead line, metres and tempo marks for a notation program.
 
-Through music21, the extra `affetto[score]`.
+Source: W3C Music Notation Community Group, "MusicXML 4.0" (2021), written directly.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from affetto.errors import EngineError
 from affetto.files import staged_file
 from affetto.gen.music.arrange.palette import INSTRUMENTS
 from affetto.gen.music.chord_names import uses_flats
@@ -20,16 +20,11 @@ from affetto.gen.music.chords import ROOTS
 from affetto.gen.music.keys import Key, parse_key
 from affetto.gen.music.midi import key_signature
 from affetto.gen.music.sync import chord_steps
-from affetto.soundtrack import Note, Part, Soundtrack
-
-if TYPE_CHECKING:
-    from music21.harmony import ChordSymbol
-    from music21.note import GeneralNote
-    from music21.stream import Measure, Score
+from affetto.soundtrack import Bar, Note, Part, Soundtrack
 
 SLOTS_PER_BEAT = 4  # the line is written in sixteenths
 TEMPO_MARK = 0.02  # a new mark where the tempo has changed by this much
-# Our qualities in music21's words.
+# Our qualities in MusicXML's words.
 KINDS = {
     "maj": "major",
     "dim": "diminished",
@@ -40,13 +35,28 @@ KINDS = {
     "aug": "augmented",
     "dim7": "diminished-seventh",
     "maj6": "major-sixth",
-    "hdim7": "half-diminished-seventh",
-    "7": "dominant-seventh",
+    "hdim7": "half-diminished",
+    "7": "dominant",
     "min6": "minor-sixth",
     "maj7": "major-seventh",
 }
-_SHARPS = ROOTS
-_FLATS = ("C", "D-", "D", "E-", "E", "F", "G-", "G", "A-", "A", "B-", "B")  # music21 writes b as -
+# Sixteenths that one sign can stand for: its name and whether it has a dot.
+SIGNS = {
+    16: ("whole", False),
+    12: ("half", True),
+    8: ("half", False),
+    6: ("quarter", True),
+    4: ("quarter", False),
+    3: ("eighth", True),
+    2: ("eighth", False),
+    1: ("16th", False),
+}
+_FLATS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+FIFTHS = "FCGDAEB"  # letters along the circle of fifths
+DOCTYPE = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE score-partwise PUBLIC '
+    '"-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">\n'
+)
 
 
 class _Tone(NamedTuple):
@@ -68,58 +78,86 @@ def write_lead_sheet(soundtrack: Soundtrack, path: Path) -> None:
         path: the .musicxml file to write.
 
     Raises:
-        EngineError: music21 is not installed.
         ResourceError: no space, or not allowed to write there.
     """
-    try:
-        from music21.musicxml.m21ToXml import GeneralObjectExporter
-    except ImportError as error:
-        raise EngineError("lead.musicxml needs music21: pip install 'affetto[score]'") from error
-    text = GeneralObjectExporter(_score(soundtrack)).parse().decode("utf-8")
-    text = re.sub(r"\s*<encoding-date>.*?</encoding-date>", "", text)
-    for number, part_id in enumerate(re.findall(r'<score-part id="([^"]+)"', text), 1):
-        text = text.replace(f'"{part_id}"', f'"P{number}"')
+    score = _score(soundtrack)
+    ElementTree.indent(score)
+    text = ElementTree.tostring(score, encoding="unicode")
     with staged_file(path) as staged:
-        staged.write_text(text, encoding="utf-8")
+        staged.write_text(f"{DOCTYPE}{text}\n", encoding="utf-8")
 
 
-def _score(soundtrack: Soundtrack) -> "Score":
-    from music21 import key as keys
-    from music21 import metadata, meter, stream, tempo
-
-    key = parse_key(soundtrack.key)
-    lead = stream.Part(id="lead")  # type: ignore[no-untyped-call]
-    lead.partName = "Lead"
+def _score(soundtrack: Soundtrack) -> Element:
+    score = Element("score-partwise", version="4.0")
+    _text(SubElement(score, "work"), "work-title", "Lead sheet")
+    about = SubElement(score, "identification")
+    _text(about, "creator", "Affetto").set("type", "composer")
+    _text(SubElement(about, "encoding"), "software", "Affetto")
+    listed = SubElement(SubElement(score, "part-list"), "score-part", id="P1")
+    _text(listed, "part-name", "Lead")
+    lead = SubElement(score, "part", id="P1")
+    key, tones = parse_key(soundtrack.key), _line(soundtrack)
     symbols = iter(step_symbols(soundtrack))
-    tones = _line(soundtrack)
-    first_slot, next_tone = 0, 0
-    num_beats, bpm = 0, 0.0
+    first, next_tone, num_beats, bpm = 0, 0, 0, 0.0
     for number, bar in enumerate(soundtrack.bars, 1):
-        measure = stream.Measure(number=number)
-        if number == 1:
-            tonic = key_signature(key).replace("b", "-")
-            measure.insert(
-                0, keys.Key(tonic[:-1], "minor") if key.mode == "min" else keys.Key(tonic)
-            )
-        if bar.num_beats != num_beats:
+        measure = SubElement(lead, "measure", number=str(number))
+        if number == 1 or bar.num_beats != num_beats:
             num_beats = bar.num_beats
-            measure.insert(0, meter.TimeSignature(f"{num_beats}/4"))
+            _attributes(measure, num_beats, key if number == 1 else None)
         if abs(bar.bpm - bpm) > TEMPO_MARK * bpm:
             bpm = bar.bpm
-            measure.insert(0, tempo.MetronomeMark(number=round(bpm, 1)))
-        for start_s, _ in chord_steps([bar]):
-            beat = round((start_s - bar.start_s) / (bar.end_s - bar.start_s) * num_beats)
-            measure.insert(beat, _chord(next(symbols), key))
-        last_slot = first_slot + num_beats * SLOTS_PER_BEAT
-        while next_tone < len(tones) and tones[next_tone].end <= first_slot:
+            _tempo(measure, bpm)
+        last = first + num_beats * SLOTS_PER_BEAT
+        while next_tone < len(tones) and tones[next_tone].end <= first:
             next_tone += 1
-        _fill(measure, tones[next_tone:], first_slot, last_slot, key)
-        first_slot = last_slot
-        lead.append(measure)  # type: ignore[no-untyped-call]
-    score = stream.Score(id="score")
-    score.metadata = metadata.Metadata(title="Lead sheet", composer="Affetto")
-    score.insert(0, lead)
+        chords = [(first + slot, next(symbols)) for slot in _chord_slots(bar)]
+        for sound in _sounds(tones[next_tone:], first, last):
+            for slot, symbol in chords:
+                if sound.start <= slot < sound.end:
+                    _chord(measure, symbol, slot - sound.start, key)
+            _sign(measure, sound, key)
+        first = last
     return score
+
+
+def _text(parent: Element, name: str, text: object) -> Element:
+    element = SubElement(parent, name)
+    element.text = str(text)
+    return element
+
+
+def _attributes(measure: Element, num_beats: int, key: Key | None) -> None:
+    attributes = SubElement(measure, "attributes")
+    if key:
+        _text(attributes, "divisions", SLOTS_PER_BEAT)
+        name = key_signature(key).removesuffix("m")
+        fifths = FIFTHS.index(name[0]) - 1 + 7 * name.count("#") - 7 * name.count("b")
+        signature = SubElement(attributes, "key")
+        _text(signature, "fifths", fifths - 3 if key.mode == "min" else fifths)
+        _text(signature, "mode", "minor" if key.mode == "min" else "major")
+    metre = SubElement(attributes, "time")
+    _text(metre, "beats", num_beats)
+    _text(metre, "beat-type", 4)
+    if key:
+        clef = SubElement(attributes, "clef")
+        _text(clef, "sign", "G")
+        _text(clef, "line", 2)
+
+
+def _tempo(measure: Element, bpm: float) -> None:
+    direction = SubElement(measure, "direction", placement="above")
+    mark = SubElement(SubElement(direction, "direction-type"), "metronome")
+    _text(mark, "beat-unit", "quarter")
+    _text(mark, "per-minute", round(bpm, 1))
+    SubElement(direction, "sound", tempo=str(round(bpm, 1)))
+
+
+def _chord_slots(bar: Bar) -> list[int]:
+    length_s = bar.end_s - bar.start_s
+    return [
+        SLOTS_PER_BEAT * round((start_s - bar.start_s) / length_s * bar.num_beats)
+        for start_s, _ in chord_steps([bar])
+    ]
 
 
 def _line(soundtrack: Soundtrack) -> list[_Tone]:
@@ -151,44 +189,77 @@ def _lead_notes(parts: Sequence[Part]) -> list[Note]:
     return [note for part in leads or melodic[:1] for note in part.notes]
 
 
-def _fill(measure: "Measure", tones: Sequence[_Tone], first: int, last: int, key: Key) -> None:
-    """Put the tones and rests between two slots into a bar; a tone over a bar line is tied."""
-    from music21 import note, tie
+class _Sound(NamedTuple):
+    """What one sign stands for: a note or a rest (pitch None), with its ties."""
 
+    start: int
+    end: int
+    pitch: int | None
+    from_before: bool
+    goes_on: bool
+
+
+def _sounds(tones: Sequence[_Tone], first: int, last: int) -> Iterator[_Sound]:
+    """The tones and rests between two slots; a tone over the edge, or of two signs, is tied."""
     slot = first
     for tone in tones:
         if tone.start >= last:
             break
         start, end = max(tone.start, first), min(tone.end, last)
-        if start > slot:
-            _place(measure, note.Rest(), slot - first, start - slot)
-        sound = note.Note(_pitch_name(tone.pitch, key))
-        if tone.end > last:
-            kind = "start" if tone.start >= first else "continue"
-            sound.tie = tie.Tie(kind)  # type: ignore[no-untyped-call]
-        elif tone.start < first:
-            sound.tie = tie.Tie("stop")  # type: ignore[no-untyped-call]
-        _place(measure, sound, start - first, end - start)
+        yield from _signs(slot, start, None, first, last)
+        yield from _signs(start, end, tone.pitch, tone.start, tone.end)
         slot = end
-    if slot < last:
-        _place(measure, note.Rest(), slot - first, last - slot)
+    yield from _signs(slot, last, None, first, last)
 
 
-def _place(measure: "Measure", sound: "GeneralNote", slot: int, num_slots: int) -> None:
-    sound.quarterLength = num_slots / SLOTS_PER_BEAT
-    measure.insert(slot / SLOTS_PER_BEAT, sound)
+def _signs(start: int, end: int, pitch: int | None, begins: int, ends: int) -> Iterator[_Sound]:
+    while start < end:
+        stop = start + next(length for length in SIGNS if length <= end - start)
+        sounds = pitch is not None
+        yield _Sound(start, stop, pitch, sounds and start > begins, sounds and stop < ends)
+        start = stop
 
 
-def _pitch_name(pitch: int, key: Key) -> str:
-    octave, pitch_class = divmod(pitch, 12)
-    return f"{(_FLATS if uses_flats(key) else _SHARPS)[pitch_class]}{octave - 1}"
+def _sign(measure: Element, sound: _Sound, key: Key) -> None:
+    note = SubElement(measure, "note")
+    if sound.pitch is None:
+        SubElement(note, "rest")
+    else:
+        _named(SubElement(note, "pitch"), "step", "alter", sound.pitch % 12, key)
+        _text(note[0], "octave", sound.pitch // 12 - 1)
+    ties = [
+        kind for kind, there in (("stop", sound.from_before), ("start", sound.goes_on)) if there
+    ]
+    _text(note, "duration", sound.end - sound.start)
+    for kind in ties:
+        SubElement(note, "tie", type=kind)
+    name, dotted = SIGNS[sound.end - sound.start]
+    _text(note, "type", name)
+    if dotted:
+        SubElement(note, "dot")
+    if ties:
+        notations = SubElement(note, "notations")
+        for kind in ties:
+            SubElement(notations, "tied", type=kind)
 
 
-def _chord(symbol: str, key: Key) -> "ChordSymbol":
-    from music21 import harmony
+def _named(parent: Element, step: str, alter: str, pitch_class: int, key: Key) -> None:
+    """Letter and accidental of a pitch class, as the key spells it."""
+    name = (_FLATS if uses_flats(key) else ROOTS)[pitch_class]
+    _text(parent, step, name[0])
+    if len(name) > 1:
+        _text(parent, alter, 1 if name[1] == "#" else -1)
 
-    if symbol == "N":
-        return harmony.NoChord()
+
+def _chord(measure: Element, symbol: str, offset: int, key: Key) -> None:
+    """A chord symbol, `offset` sixteenths into the sign that follows."""
+    harmony = SubElement(measure, "harmony")
     root, _, quality = symbol.partition(":")
-    names = _FLATS if uses_flats(key) else _SHARPS
-    return harmony.ChordSymbol(root=names[ROOTS.index(root)], kind=KINDS[quality or "maj"])
+    if symbol == "N":
+        _text(SubElement(harmony, "root"), "root-step", "C").set("text", "")
+        _text(harmony, "kind", "none").set("text", "N.C.")
+    else:
+        _named(SubElement(harmony, "root"), "root-step", "root-alter", ROOTS.index(root), key)
+        _text(harmony, "kind", KINDS[quality or "maj"])
+    if offset:
+        _text(harmony, "offset", offset)

@@ -77,7 +77,7 @@ def write_midi(soundtrack: Soundtrack, path: Path) -> None:
 
 
 def key_signature(key: Key) -> str:
-    """The key as MIDI and music21 spell it: 'Eb', 'F#m'."""
+    """The key as MIDI spells it: 'Eb', 'F#m'."""
     return f"{_MINOR_KEYS[key.tonic]}m" if key.mode == "min" else _MAJOR_KEYS[key.tonic]
 
 
