@@ -5,6 +5,7 @@ lines, a Householder matrix between them, and a low-pass in each so that highs d
 without modulation, so rooms of stems add up to the room of their sum.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -50,17 +51,13 @@ class Room:
             block: samples of every block but the last, which may be shorter; None is one second.
         """
         self._size = block or sample_rate
-        click = _answer_to_click(sample_rate)
+        click = answer_to_click(sample_rate)
         count = -(-click.shape[-1] // self._size)
         click = np.pad(click, ((0, 0), (0, 0), (0, count * self._size - click.shape[-1])))
         parts = rearrange(click, "i o (p s) -> p i o s", p=count)
         self._answers = fft.rfft(parts, 2 * self._size)  # (P, 2, 2, F)
         self._total = np.zeros((2, self._size + 1), np.complex64)
         self._product = np.empty_like(self._total)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget what was heard."""
         self._before = np.zeros((2, self._size), np.float32)
         self._spectra: list[Wave | None] = [None] * len(self._answers)
 
@@ -84,7 +81,8 @@ class Room:
         return wet
 
 
-def _answer_to_click(sample_rate: int) -> Sound:
+@lru_cache(maxsize=2)
+def answer_to_click(sample_rate: int) -> Sound:
     """(2, 2, S): what a click on the left, or on the right, becomes left and right."""
     length, fade = round(LENGTH_S * sample_rate), round(FADE_S * sample_rate)
     clicks = np.zeros((2, 2, length), np.float32)

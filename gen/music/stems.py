@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affetto.ahead import made_ahead
 from affetto.gen.music.arrange import INSTRUMENTS, mix_position
 from affetto.gen.music.loudness import LoudnessMeter
 from affetto.gen.music.room import Room, room_send_db
@@ -21,8 +18,7 @@ from affetto.media_sound import Sound
 from affetto.soundtrack import Part, Soundtrack
 
 FADE_IN_S, FADE_OUT_S = 0.002, 0.04
-AHEAD = 8  # blocks that are played before they are placed
-STEMS_AT_ONCE = 2
+AT_ONCE = 2  # parts that are played, and stems that are written
 
 
 @dataclass(frozen=True)
@@ -43,41 +39,45 @@ def play_parts(
     gains: Mapping[str, tuple[float, float]] | None,
     tell: Callable[[float], None],
 ) -> Music:
-    """Play each part into its own raw file and add it to the bus.
-
-    One thread plays while another places what was played, adds its room and writes it.
-    """
+    """Play each part into its own raw file, some at the same time, and add them up in the bus."""
     total = round(soundtrack.duration_s * sample_rate)
-    stems = _stem_paths(soundtrack.parts, work)
-    bus, peak, done = work / "bus.raw", 0.0, 0
-    bus.touch()
-    room = Room(sample_rate)
-    with closing(made_ahead(_played(soundtrack, synth, sample_rate), depth=AHEAD)) as played:
-        for part, blocks in groupby(played, key=lambda pair: pair[0]):
-            place = gains[part.name] if gains is not None else _place(part)
-            room.reset()
-            placed = _placed(part, (dry for _, dry in blocks), room, place, total, sample_rate)
-            with bus.open("r+b") as sum_file, stems[part.name].open("wb") as file:
-                for block in placed:
-                    row = rows(block)
-                    file.write(row.data)
-                    peak = max(peak, float(row.max(initial=0.0)), -float(row.min(initial=0.0)))
-                    _add(row, sum_file)
-                    done += len(row)
-                    tell(done / (total * len(soundtrack.parts)))
-    meter = LoudnessMeter(sample_rate, peaks=False)
-    for block in read_raw(bus, block=sample_rate):
-        meter.add(block)
+    stems, gone = _stem_paths(soundtrack.parts, work), Event()
+
+    def play(part: Part) -> float:
+        place = gains[part.name] if gains is not None else _place(part)
+        dry = synth.render(part, duration_s=soundtrack.duration_s, sample_rate=sample_rate)
+        peak = 0.0
+        with stems[part.name].open("wb") as file:
+            for block in _placed(part, dry, place, total, sample_rate):
+                if gone.is_set():
+                    break
+                file.write(rows(block).data)
+                peak = max(peak, float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
+        return peak
+
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        peak = 0.0
+        for number, highest in enumerate(pool.map(play, soundtrack.parts), 1):
+            peak = max(peak, highest)
+            tell(number / len(soundtrack.parts))
+    finally:
+        gone.set()
+        pool.shutdown(cancel_futures=True)
+    bus, meter = work / "bus.raw", LoudnessMeter(sample_rate, peaks=False)
+    with bus.open("wb") as file:
+        for block in _summed(list(stems.values()), sample_rate):
+            file.write(rows(block).data)
+            meter.add(block)
     return Music(stems, bus, meter.finish().integrated_lufs, peak)
 
 
-def _add(row: NDArray[np.float32], sum_file: BinaryIO) -> None:
-    """Add (S, 2) to what stands at the file's place, or append it; `row` is changed."""
-    before = np.frombuffer(sum_file.read(row.nbytes), "<f4")
-    if before.size:
-        sum_file.seek(-row.nbytes, 1)
-        row += before.reshape(row.shape)
-    sum_file.write(row.data)
+def _summed(stems: Sequence[Path], block: int) -> Iterator[Sound]:
+    for blocks in zip(*(read_raw(stem, block=block) for stem in stems), strict=True):
+        total = blocks[0].copy()
+        for one in blocks[1:]:
+            total += one
+        yield total
 
 
 def _stem_paths(parts: Sequence[Part], work: Path) -> dict[str, Path]:
@@ -90,13 +90,6 @@ def _stem_paths(parts: Sequence[Part], work: Path) -> dict[str, Path]:
     return stems
 
 
-def _played(soundtrack: Soundtrack, synth: Synth, sample_rate: int) -> Iterator[tuple[Part, Sound]]:
-    """Each part's dry sound in blocks, one part after another."""
-    for part in soundtrack.parts:
-        for dry in synth.render(part, duration_s=soundtrack.duration_s, sample_rate=sample_rate):
-            yield part, dry
-
-
 def _place(part: Part) -> tuple[float, float]:
     return mix_position(part.name) if part.name in INSTRUMENTS else (0.0, 0.0)
 
@@ -104,7 +97,6 @@ def _place(part: Part) -> tuple[float, float]:
 def _placed(
     part: Part,
     blocks: Iterator[Sound],
-    room: Room,
     place: tuple[float, float],
     total: int,
     sample_rate: int,
@@ -114,7 +106,7 @@ def _placed(
     angle = (pan + 1) * np.pi / 4  # equal power; the middle is unchanged
     sides = np.sqrt(2) * 10 ** (gain_db / 20) * np.array([[np.cos(angle)], [np.sin(angle)]])
     send = np.float32(10 ** (room_send_db(part) / 20))
-    start = 0
+    room, start = Room(sample_rate), 0
     for dry in blocks:
         block = dry * sides.astype(np.float32)
         block += room(send * block)
@@ -133,7 +125,7 @@ def write_stems(folder: Path, music: Music, gain_db: float, sample_rate: int) ->
                 wav.add(gain * block)
         raw.unlink()
 
-    with ThreadPoolExecutor(STEMS_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for _ in pool.map(write, *zip(*music.stems.items(), strict=True)):
             pass
 
