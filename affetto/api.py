@@ -71,6 +71,8 @@ class SoundtrackWishes(TypedDict, total=False):
     loop: bool
     edit: File | None
     bars: str | None
+    swap: tuple[str, ...] | None
+    mute: tuple[str, ...] | None
     soundfont: File | None
     weights: str
     clip_model: str | None

@@ -129,7 +129,7 @@ def run(
         )
         job = dataclasses.replace(job, seed=asked.seed, candidates=1)
         early = stack.enter_context(_early(job.out))
-        mixed = _play(
+        mixed, off = _play(
             asked, music, clip, seen.duration_s, synth, folder, early, progress, opened, edit
         )
         loop = _loop(asked, music, wanted, seen, synth, folder) if job.loop else None
@@ -138,7 +138,7 @@ def run(
         progress("writing notes and report", 0.9)
         write_notes(music, folder)
         levels = Levels(mixed.music_gain_db, mixed.original_gain_db, mixed.stems_gain_db)
-        words = edit.composition.asked if edit else asked_words(job)
+        words = edit.words() if edit else asked_words(job)
         write_composition(folder / COMPOSITION, Composition(music, levels, words))
         write_keyframes(folder / "emotion.csv", wanted)
         measured.save(folder / "measured_emotion.json")
@@ -147,7 +147,7 @@ def run(
             _sign(asked, clip, content, folder, credentials)
         told = (
             *_notices(job, wanted, models, mixed),
-            *((edit.notice(),) if edit else ()),
+            *(edit.notices(off) if edit else ()),
             *provenance_notices(credentials),
         )
         result = _result(job, music, seen, mixed, folder, started, told, choices, loop)
@@ -178,8 +178,8 @@ def _play(
     progress: Report,
     opened: Callable[[Path], None] | None,
     edit: Edit | None,
-) -> MixReport:
-    """The first bars into `early`, then mix and stems into the folder."""
+) -> tuple[MixReport, float]:
+    """The first bars into `early`, then mix and stems into the folder; see `Edit.splice`."""
     settings = MixSettings(target_lufs=job.loudness_lufs)
     words = "playing and mixing"
     if len(music.bars) > OPENING_BARS and not edit:
@@ -199,9 +199,7 @@ def _play(
         levels=edit.composition.levels if edit else None,
         progress=lambda share: progress(words, 0.5 + 0.3 * share),
     )
-    if edit:
-        edit.splice(folder)
-    return mixed
+    return mixed, edit.splice(folder) if edit else 0.0
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`affetto soundtrack --edit FOLDER`: some bars of a soundtrack anew, the rest untouched."""
+"""`affetto soundtrack --edit FOLDER`: some bars anew, other players, the rest untouched."""
 
 import dataclasses
 import re
@@ -17,7 +17,8 @@ from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.composition import FILE, Composition, read_composition
 from affetto.gen.music.editing import Bars, changed_bars, recompose
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels
-from affetto.gen.music.splice import RING_S, splice_wav
+from affetto.gen.music.recast import Casting, check_casting, parse_casting, recast
+from affetto.gen.music.splice import EARLY_S, RING_S, splice_wav
 from affetto.soundtrack import Cut, Soundtrack
 
 # Options that stay as they were when the piece was composed.
@@ -25,35 +26,41 @@ KEPT = (
     "key", "tempo_bpm", "instruments", "loudness_lufs", "length_s", "original_sound", "hits",
     "soundfont", "weights", "clip_model",
 )  # fmt: skip
+PLAYED_OTHERWISE = 0.003  # -50 dBFS
 _BARS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A finished soundtrack and which of its bars are composed anew.
+    """A finished soundtrack, and which of its bars or players change.
 
     Attributes:
         folder: of the finished soundtrack.
         composition: the piece, its levels and what was asked for it.
-        bars: the first and last bar, from 0.
+        bars: the first and last bar, from 0; None where only players change.
+        casting: whose place others take, or nobody.
         asked: the job with the piece's own options, and its emotion outside the bars.
         emotion: request for the bars; None is the piece's.
     """
 
     folder: Path
     composition: Composition
-    bars: Bars
+    bars: Bars | None
+    casting: Casting
     asked: Job
     emotion: str | None
 
     @property
-    def span_s(self) -> tuple[float, float]:
+    def span_s(self) -> tuple[float, float] | None:
         """Where the bars begin and end."""
         bars = self.composition.soundtrack.bars
+        if self.bars is None:
+            return None
         return bars[self.bars[0]].start_s, bars[self.bars[1]].end_s
 
     def felt(self, piece: EmotionTrack, inside: EmotionTrack) -> EmotionTrack:
         """The piece's emotion with another one in the bars."""
+        assert self.span_s is not None
         start_s, end_s = self.span_s
         here = (piece.times >= start_s) & (piece.times < end_s)
         names = ("mean", "log_var", "vad", "vad_var", "probs", "confidence")
@@ -73,27 +80,59 @@ class Edit:
         models: MusicModels,
         options: ComposeOptions,
     ) -> Soundtrack:
-        """The piece with the bars composed anew."""
+        """The piece with the bars composed anew and its players changed."""
+        music = self.composition.soundtrack
+        music = dataclasses.replace(music, parts=recast(music.parts, self.casting))
+        if self.bars is None:
+            return music
         return recompose(
-            self.composition.soundtrack, self.bars, conditions, emotion, cuts, models=models,
-            options=options, cast_seed=int(self.composition.asked.get("seed", 0)),
+            music, self.bars, conditions, emotion, cuts, models=models, options=options,
+            cast_seed=int(self.composition.asked.get("seed", 0)), casting=self._whole_casting,
         )  # fmt: skip
 
-    def splice(self, folder: Path) -> None:
-        """Put the old samples back into mix and stems, outside the bars and what rings on."""
-        start_s, end_s = self.span_s
-        for new in (folder / "mix.wav", *sorted(folder.glob("stems/*.wav"))):
-            old = self.folder / new.relative_to(folder)
-            splice_wav(old, new, start_s=start_s, end_s=end_s)
+    def splice(self, folder: Path) -> float:
+        """Put the old samples back into stems and mix, outside the bars and what rings on.
 
-    def notice(self) -> str:
-        """What changed, in words."""
-        start_s, end_s = self.span_s
-        first, last = (bar + 1 for bar in self.bars)
-        return (
-            f"Bars {first}-{last} are new. All other notes are as they were; so is the sound of "
-            f"mix and stems before {start_s:.2f} s and after {end_s + RING_S:.2f} s."
+        Where players changed the mix stays new. Returns how far the new samples were from the old
+        ones they give way to, at most; near 0 where the same synthesizer plays as then.
+        """
+        mix = [] if self.casting else [folder / "mix.wav"]
+        return max(
+            splice_wav(self.folder / new.relative_to(folder), new, span_s=self.span_s)
+            for new in (*mix, *sorted(folder.glob("stems/*.wav")))
         )
+
+    def words(self) -> dict[str, Any]:
+        """What the edited composition keeps of what was asked."""
+        return self.composition.asked | {"casting": self._whole_casting}
+
+    @property
+    def _whole_casting(self) -> Casting:
+        """All changes of players so far."""
+        return (*_casting_of(self.composition), *self.casting)
+
+    def notices(self, off: float) -> tuple[str, ...]:
+        """What changed, in words; `off` is what `splice` gave."""
+        told = []
+        for old, new in self.casting:
+            told.append(f"{old} is silent." if new is None else f"{new} plays what {old} played.")
+        if self.casting:
+            told.append("The other stems are as they were, sample by sample; the mix is new.")
+        if self.bars and self.span_s:
+            start_s, end_s = self.span_s
+            first, last = (bar + 1 for bar in self.bars)
+            what = "the stems" if self.casting else "mix and stems"
+            told.append(
+                f"Bars {first}-{last} are new. All other notes are as they were; so is the sound "
+                f"of {what} before {start_s - EARLY_S:.2f} s and after {end_s + RING_S:.2f} s."
+            )
+        if off > PLAYED_OTHERWISE:
+            told.append(
+                "The piece was played by another synthesizer or sound font than now, or to another "
+                f"film sound: what did not change differs by up to {20 * np.log10(off):.0f} dBFS "
+                "from a rendering of today, and the border may be heard."
+            )
+        return tuple(told)
 
 
 def open_edit(job: Job) -> Edit:
@@ -115,14 +154,19 @@ def open_edit(job: Job) -> Edit:
     sheet = read_chord_sheet(job.chords) if job.chords else None
     changed = changed_bars(music, sheet) if sheet else None
     bars = _parsed(job.bars, len(music.bars)) if job.bars else changed
-    if bars is None:
-        raise BadInput("--edit: say which --bars, such as 9-12, or give --chords with changes")
-    if changed is None and emotion is None and seed == old.get("seed"):
+    casting = parse_casting(job.swap or (), job.mute or ())
+    check_casting(music.parts, casting)
+    if bars is None and (not casting or emotion or job.seed or job.chords or job.candidates > 1):
+        raise BadInput(
+            "--edit: say which --bars, such as 9-12, or give --chords with changes, or change "
+            "players alone with --swap and --mute"
+        )
+    if bars and changed is None and emotion is None and seed == old.get("seed"):
         raise BadInput(
             f"--edit of bars {bars[0] + 1}-{bars[1] + 1} would change nothing: give another "
             "--seed, an --emotion for these bars, or edited --chords"
         )
-    if changed and not bars[0] <= changed[0] <= changed[1] <= bars[1]:
+    if bars and changed and not bars[0] <= changed[0] <= changed[1] <= bars[1]:
         raise BadInput(
             f"--chords differs from the piece in bars {changed[0] + 1}-{changed[1] + 1}, not only "
             f"in --bars {job.bars}: leave --bars out, or undo the other changes"
@@ -131,7 +175,13 @@ def open_edit(job: Job) -> Edit:
         job, **kept, seed=seed, emotion=str(old.get("emotion", "auto")),
         chords=job.chords if changed else None,
     )  # fmt: skip
-    return Edit(job.edit, composition, bars, asked, emotion)
+    return Edit(job.edit, composition, bars, casting, asked, emotion)
+
+
+def _casting_of(composition: Composition) -> Casting:
+    """Whose place others took before, or nobody."""
+    pairs = composition.asked.get("casting", ())
+    return tuple((str(old), None if new is None else str(new)) for old, new in pairs)
 
 
 def asked_words(job: Job) -> dict[str, object]:

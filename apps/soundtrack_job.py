@@ -39,6 +39,8 @@ class Job:
     loop: bool = False
     edit: Path | None = None
     bars: str | None = None
+    swap: tuple[str, ...] | None = None
+    mute: tuple[str, ...] | None = None
     soundfont: Path | None = None
     weights: str = "default"
     clip_model: str | None = None
@@ -51,8 +53,9 @@ class Job:
             raise UsageError(
                 f"--loudness {self.loudness_lufs:g}: give {LOUDNESS[0]:g} to {LOUDNESS[1]:g} LUFS"
             )
-        if self.bars is not None and self.edit is None:
-            raise UsageError("--bars needs --edit, the folder of the soundtrack they are in")
+        for name in ("bars", "swap", "mute"):
+            if getattr(self, name) is not None and self.edit is None:
+                raise UsageError(f"--{name} needs --edit, the folder of the soundtrack to change")
         if self.edit is not None and self.edit.resolve() == self.out.resolve():
             raise UsageError("--edit and --out are the same folder: give another --out")
         if self.seed < 0:
@@ -79,6 +82,8 @@ class Job:
             ("--chords", self.chords),
             ("--edit", self.edit),
             ("--bars", self.bars),
+            ("--swap", ",".join(self.swap) if self.swap else None),
+            ("--mute", ",".join(self.mute) if self.mute else None),
             ("--soundfont", self.soundfont),
             ("--clip-model", self.clip_model),
         ):

@@ -14,7 +14,7 @@ from affetto.errors import BadInput, UsageError
 from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.composition import Composition, read_composition, write_composition
 from affetto.gen.music.editing import changed_bars, splice_parts
-from affetto.gen.music.splice import splice_wav
+from affetto.gen.music.splice import EARLY_S, splice_wav
 from affetto.media_write import write_clip
 from affetto.soundtrack import Note, Part
 
@@ -75,7 +75,7 @@ def test_only_the_bars_change(film, folder, tmp_path):
         old, rate = soundfile.read(folder / name, dtype="int32")
         new, _ = soundfile.read(tmp_path / "new" / name, dtype="int32")
         differs = np.flatnonzero((old != new).any(axis=1)) / rate
-        assert len(differs) == 0 or (differs.min() >= start_s - 1 / rate)
+        assert len(differs) == 0 or (differs.min() >= start_s - EARLY_S - 1 / rate)
         assert len(differs) == 0 or differs.max() <= end_s + 3.0
 
 
@@ -150,8 +150,66 @@ def test_samples_outside_are_the_old_ones(tmp_path):
     old, new = (rng.integers(-(2**22), 2**22, (80_000, 2)).astype(np.int32) << 8 for _ in range(2))
     for name, rows in (("old", old), ("new", new)):
         soundfile.write(tmp_path / f"{name}.wav", rows, 8_000, subtype="PCM_24")
-    splice_wav(tmp_path / "old.wav", tmp_path / "new.wav", start_s=2.0, end_s=4.0)
+    splice_wav(tmp_path / "old.wav", tmp_path / "new.wav", span_s=(2.0, 4.0))
     found, _ = soundfile.read(tmp_path / "new.wav", dtype="int32")
-    np.testing.assert_array_equal(found[:16_000], old[:16_000])
-    np.testing.assert_array_equal(found[16_000:52_000], new[16_000:52_000])
+    np.testing.assert_array_equal(found[:15_904], old[:15_904])
+    np.testing.assert_array_equal(found[15_920:52_000], new[15_920:52_000])
     np.testing.assert_array_equal(found[56_000:], old[56_000:])
+
+
+def test_what_begins_or_ends_the_piece_is_new_to_its_edge(tmp_path):
+    rows = {
+        name: np.full((40_000, 2), value << 16, np.int32) for name, value in (("o", 1), ("n", 2))
+    }
+    for span_s, borders in (
+        ((0.0, 1.0), (0, 28_000)),
+        ((3.0, 5.0), (23_920, 40_000)),
+        (None, (0, 0)),
+    ):
+        for name, samples in rows.items():
+            soundfile.write(tmp_path / f"{name}.wav", samples, 8_000, subtype="PCM_24")
+        off = splice_wav(tmp_path / "o.wav", tmp_path / "n.wav", span_s=span_s)
+        found, _ = soundfile.read(tmp_path / "n.wav", dtype="int32")
+        new = np.flatnonzero(found[:, 0] == 2 << 16)
+        found_borders = (new.min(), new.max() + 1) if len(new) else (0, 0)
+        np.testing.assert_allclose(found_borders, borders, atol=1)
+        assert off == pytest.approx(2**16 / 2**31)
+
+
+def test_players_change_and_everybody_else_stays(film, folder, tmp_path):
+    parts = {part.name: part for part in piece(folder).parts}
+    pitched = next(name for name, part in parts.items() if not part.is_drum)
+    other = "harp" if "harp" not in parts else "marimba"
+    out = tmp_path / "recast"
+    result = edited(film, folder, out, swap=(f"{pitched}={other}",), mute=("drums",))
+    after = {part.name: part for part in piece(out).parts}
+    rest = parts.keys() - {pitched, "drums"}
+    assert after.keys() == {*rest, other}
+    assert all(after[name] == parts[name] for name in rest)
+    assert len(after[other].notes) > 0.8 * len(parts[pitched].notes)
+    for name in rest:
+        old, new = (
+            soundfile.read(f / "stems" / f"{name}.wav", dtype="int32")[0] for f in (folder, out)
+        )
+        np.testing.assert_array_equal(old, new)
+    assert any(f"{other} plays what {pitched} played" in notice for notice in result.notices)
+    assert not any("another synthesizer" in notice for notice in result.notices)
+    assert f"--swap {pitched}={other} --mute drums" in result.command
+    edited(film, out, tmp_path / "more", bars="3-4", seed=11)
+    more = {part.name: part for part in piece(tmp_path / "more").parts}
+    assert "drums" not in more
+    assert pitched not in more
+    start_s, end_s = (piece(folder).bars[2].start_s, piece(folder).bars[3].end_s)
+    there = [note for note in after[other].notes if start_s <= note.start_s < end_s - 0.01]
+    assert bool(there) == any(start_s <= n.start_s < end_s - 0.01 for n in more[other].notes)
+
+
+def test_players_that_cannot_change_are_said(film, folder, tmp_path):
+    for options, words in (
+        ({"swap": ("kazoo=harp",)}, "no part 'kazoo'"),
+        ({"mute": ("drums",), "seed": 9}, "say which --bars"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            run(Job(film, tmp_path / "x", edit=folder, provenance=False, **options))
+    with pytest.raises(UsageError, match="--edit"):
+        Job(film, tmp_path / "x", mute=("drums",))

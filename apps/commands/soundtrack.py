@@ -69,6 +69,13 @@ def soundtrack(
         ),
     ] = None,
     bars: Annotated[str | None, typer.Option(help="With --edit: which bars, such as 9-12.")] = None,
+    swap: Annotated[
+        str | None,
+        typer.Option(help="With --edit: who plays instead, such as piano=harp,strings=choir."),
+    ] = None,
+    mute: Annotated[
+        str | None, typer.Option(help="With --edit: parts to leave out, such as drums.")
+    ] = None,
     soundfont: Annotated[
         Path | None, typer.Option(help="A .sf2 file. Default: the bundled one.")
     ] = None,
@@ -99,7 +106,7 @@ def soundtrack(
         seed=seed,
         key=key,
         tempo_bpm=tempo,
-        instruments=tuple(word.strip() for word in instruments.split(",")) if instruments else None,
+        instruments=_listed(instruments),
         loudness_lufs=loudness,
         length_s=length,
         original_sound=original_sound,
@@ -109,6 +116,8 @@ def soundtrack(
         loop=loop,
         edit=edit,
         bars=bars,
+        swap=_listed(swap),
+        mute=_listed(mute),
         soundfont=soundfont,
         weights=weights,
         clip_model=clip_model,
@@ -118,3 +127,7 @@ def soundtrack(
     with bar(quiet=quiet) as report:
         result = run(wanted, progress=report)
     print(json.dumps(dataclasses.asdict(result), indent=2) if as_json else summary(result))
+
+
+def _listed(words: str | None) -> tuple[str, ...] | None:
+    return tuple(word.strip() for word in words.split(",")) if words else None

@@ -18,6 +18,7 @@ from affetto.gen.music.chord_sheet import ChordSheet, step_symbols
 from affetto.gen.music.chords import chord_id, transpose
 from affetto.gen.music.keys import parse_key
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels, predict_dynamics, sample_symbols
+from affetto.gen.music.recast import Casting, recast
 from affetto.gen.music.sync import chord_steps
 from affetto.soundtrack import ChordSpan, Cut, Dynamics, Note, Part, Soundtrack
 
@@ -58,6 +59,7 @@ def recompose(
     models: MusicModels,
     options: ComposeOptions,
     cast_seed: int,
+    casting: Casting = (),
 ) -> Soundtrack:
     """The piece with some of its bars composed anew.
 
@@ -71,6 +73,7 @@ def recompose(
         options: `seed` of the new bars, `instruments`, `hits`; `chords` to take instead of
             composing them. Key and tempo are the piece's.
         cast_seed: the seed the piece was composed with, so that the same players go on.
+        casting: whose place others have taken since.
 
     Returns:
         A piece with the same bars, key and length, in which every note that begins outside the
@@ -114,6 +117,7 @@ def recompose(
         spans, music.bars, dynamics, emotion, cuts=cuts if options.hits else (),
         instruments=options.instruments, seed=options.seed, cast_seed=cast_seed,
     )  # fmt: skip
+    parts = recast(parts, casting)
     return replace(
         music,
         chords=spans,
