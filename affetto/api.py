@@ -62,6 +62,7 @@ class SoundtrackWishes(TypedDict, total=False):
     key: str | None
     tempo_bpm: float | None
     instruments: tuple[str, ...] | None
+    style: str | None
     loudness_lufs: float
     length_s: float | None
     original_sound: bool

@@ -147,7 +147,7 @@ class AffectiveMusic:
         Args:
             video: the film.
             emotion: a request, see `affetto.request`.
-            options: seed, key, tempo, instruments, hits; seed 0 by default.
+            options: seed, key, tempo, instruments, style, hits; seed 0 by default.
 
         Raises:
             EngineError: see `affetto.errors`.

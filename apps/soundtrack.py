@@ -239,6 +239,7 @@ def _options(job: Job) -> ComposeOptions:
         key=job.key,
         bpm=job.tempo_bpm,
         instruments=job.instruments,
+        style=job.style,
         hits=job.hits,
         chords=sheet,
     )

@@ -23,8 +23,8 @@ from affetto.soundtrack import Cut, Soundtrack
 
 # Options that stay as they were when the piece was composed.
 KEPT = (
-    "key", "tempo_bpm", "instruments", "loudness_lufs", "length_s", "original_sound", "hits",
-    "soundfont", "weights", "clip_model",
+    "key", "tempo_bpm", "instruments", "style", "loudness_lufs", "length_s", "original_sound",
+    "hits", "soundfont", "weights", "clip_model",
 )  # fmt: skip
 PLAYED_OTHERWISE = 0.003  # -50 dBFS
 _BARS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")

@@ -30,6 +30,7 @@ class Job:
     key: str | None = None
     tempo_bpm: float | None = None
     instruments: tuple[str, ...] | None = None
+    style: str | None = None
     loudness_lufs: float = -16.0
     length_s: float | None = None
     original_sound: bool = True
@@ -78,6 +79,7 @@ class Job:
             ("--key", self.key),
             ("--tempo", self.tempo_bpm),
             ("--instruments", ",".join(self.instruments) if self.instruments else None),
+            ("--style", self.style),
             ("--length", self.length_s),
             ("--chords", self.chords),
             ("--edit", self.edit),

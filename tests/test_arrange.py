@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from affetto.emotion import EMBEDDING_DIM, LABEL_VAD, LABELS, EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput
-from affetto.gen.music.arrange import INSTRUMENTS, arrange, mix_position, notes_sounding
+from affetto.gen.music.arrange import INSTRUMENTS, STYLES, arrange, mix_position, notes_sounding
 from affetto.gen.music.arrange.drums import CRASH, KICK, pulse_of
 from affetto.gen.music.arrange.form import lay_out_measures, mood_turns, section_starts, strong_cuts
 from affetto.gen.music.arrange.humanise import MAX_JITTER_S, velocity_of
@@ -68,13 +68,14 @@ def play(
     label: str = "happy", num_bars: int = 16, *, density: float | np.ndarray = 10.0,
     loudness: float = 0.17, num_beats: int = 4, bpm: float = 96.0, seed: int = 0,
     symbols: Sequence[str] = PROGRESSION, cuts: Sequence[Cut] = (),
-    instruments: Sequence[str] | None = None,
+    instruments: Sequence[str] | None = None, style: str | None = None,
 ) -> tuple[Part, ...]:  # fmt: skip
     bars = bars_of(num_bars, num_beats=num_beats, bpm=bpm)
     duration_s = bars[-1].end_s
     return arrange(
         chords_of(bars, symbols), bars, course(duration_s, density, loudness),
-        feeling(label, duration_s), cuts=cuts, instruments=instruments, seed=seed,
+        feeling(label, duration_s), cuts=cuts, instruments=instruments, style=style,
+        seed=seed,
     )  # fmt: skip
 
 
@@ -380,3 +381,32 @@ def test_scales_and_mix_positions() -> None:
         gain_db, pan = mix_position(name)
         assert -20 <= gain_db <= 12
         assert -1 <= pan <= 1
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("label", ["happy", "sad", "angry"])
+def test_a_style_has_its_own_players(style: str, label: str) -> None:
+    for seed in range(3):
+        parts = play(label, 24, style=style, seed=seed)
+        assert_playable(parts, 60.0)
+        assert {p.name for p in parts} <= STYLES[style].players
+        for span in chords_of(bars_of(24), PROGRESSION):
+            wanted = set(pitch_classes(chord_id(span.symbol)))
+            assert wanted <= sounding_classes(parts, span.start_s, span.end_s)
+
+
+def test_solo_piano_is_one_part_of_two_hands() -> None:
+    (piano,) = play("sad", 24, style="piano", seed=1)
+    assert piano.name == "piano"
+    pitches = [n.pitch for n in piano.notes]
+    assert min(pitches) < 48
+    assert max(pitches) > 72
+
+
+def test_styles_differ_and_an_unknown_one_is_refused() -> None:
+    pieces = [play("happy", 16, style=style) for style in (None, *STYLES)]
+    assert len(set(pieces)) == len(pieces)
+    with pytest.raises(BadInput, match="jazz"):
+        play("happy", 8, style="jazz")
+    named = play("happy", 16, style="cinematic", instruments=("guitar", "flute"))
+    assert {p.name for p in named} == {"guitar", "flute"}

@@ -31,6 +31,10 @@ def soundtrack(
             help="Comma-separated, such as piano,strings,bass,drums. Default: by emotion."
         ),
     ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="cinematic, piano, electronic or acoustic. Default: by emotion."),
+    ] = None,
     loudness: Annotated[
         float,
         typer.Option(min=-40, max=-10, help="Target in LUFS: -14 web, -16 default, -23 broadcast."),
@@ -107,6 +111,7 @@ def soundtrack(
         key=key,
         tempo_bpm=tempo,
         instruments=_listed(instruments),
+        style=style,
         loudness_lufs=loudness,
         length_s=length,
         original_sound=original_sound,

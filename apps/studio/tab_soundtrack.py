@@ -53,13 +53,13 @@ def build_soundtrack(desk: Desk) -> None:
 
     def make(
         film: str | None, emotion: str, clip: str | None, key: str, tempo: float | None,
-        instruments: list[str], loudness: float, original_sound: bool, hits: bool, seed: float,
-        request: gr.Request,
+        instruments: list[str], style: str, loudness: float, original_sound: bool, hits: bool,
+        seed: float, request: gr.Request,
     ) -> Generator[Updates, None, None]:  # fmt: skip
         try:
             job = _job(film, emotion, clip, key=key, tempo_bpm=tempo, instruments=instruments,
-                       loudness_lufs=loudness, original_sound=original_sound, hits=hits,
-                       seed=seed)  # fmt: skip
+                       style=style, loudness_lufs=loudness, original_sound=original_sound,
+                       hits=hits, seed=seed)  # fmt: skip
         except EngineError as error:
             yield panel.refused(words.bad(str(error)))
             return
@@ -113,7 +113,7 @@ def shown(done: Done) -> Shown:
 def _build_options() -> list[Component]:
     import gradio as gr
 
-    from affetto.gen.music.arrange import INSTRUMENTS
+    from affetto.gen.music.arrange import INSTRUMENTS, STYLES
 
     with gr.Accordion("More choices", open=False):
         with gr.Row():
@@ -122,12 +122,13 @@ def _build_options() -> list[Component]:
                               maximum=220)  # fmt: skip
         instruments = gr.Dropdown(list(INSTRUMENTS), multiselect=True,
                                   label="Instruments; none chosen: by emotion")  # fmt: skip
+        style = gr.Dropdown([("by emotion", ""), *STYLES], value="", label="Style")
         loudness = gr.Dropdown(LOUDNESS, value=-16, label="Loudness")
         with gr.Row():
             original = gr.Checkbox(True, label="Keep the film's own sound")
             hits = gr.Checkbox(True, label="Put downbeats on strong cuts")
         seed = gr.Number(0, label="Seed: same seed, same music", precision=0, minimum=0)
-    return [key, tempo, instruments, loudness, original, hits, seed]
+    return [key, tempo, instruments, style, loudness, original, hits, seed]
 
 
 def _job(
@@ -140,6 +141,7 @@ def _job(
         "key": str(choices.get("key") or "").strip() or None,
         "tempo_bpm": choices.get("tempo_bpm") or None,
         "instruments": list(choices.get("instruments") or ()) or None,
+        "style": choices.get("style") or None,
         "seed": int(choices.get("seed") or 0),
     }
     return made | {"video": film, "out": RESULT, "emotion": request_for_job(emotion, clip)}

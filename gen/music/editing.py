@@ -70,7 +70,7 @@ def recompose(
         emotion: what these bars shall express.
         cuts: the film's.
         models: the nets.
-        options: `seed` of the new bars, `instruments`, `hits`; `chords` to take instead of
+        options: `seed` of the new bars, `instruments`, `style`, `hits`; `chords` to take instead of
             composing them. Key and tempo are the piece's.
         cast_seed: the seed the piece was composed with, so that the same players go on.
         casting: whose place others have taken since.
@@ -115,7 +115,8 @@ def recompose(
     )
     parts = arrange(
         spans, music.bars, dynamics, emotion, cuts=cuts if options.hits else (),
-        instruments=options.instruments, seed=options.seed, cast_seed=cast_seed,
+        instruments=options.instruments, style=options.style, melody=models.melody,
+        seed=options.seed, cast_seed=cast_seed,
     )  # fmt: skip
     parts = recast(parts, casting)
     return replace(

@@ -51,6 +51,7 @@ class ComposeOptions:
     key: str | None = None
     bpm: float | None = None
     instruments: tuple[str, ...] | None = None
+    style: str | None = None
     hits: bool = True
     chords: ChordSheet | None = None
 
@@ -111,7 +112,8 @@ def compose(
     dynamics = predict_dynamics(models.dynamics, conditions, emotion, duration_s)
     parts = arrange(
         spans, bars, dynamics, emotion, cuts=cuts if options.hits else (),
-        instruments=options.instruments, melody=models.melody, seed=options.seed,
+        instruments=options.instruments, style=options.style, melody=models.melody,
+        seed=options.seed,
     )  # fmt: skip
     markers = tuple(Marker(cut.time_s, f"cut {number}") for number, cut in enumerate(cuts, 1))
     return Soundtrack(duration_s, str(key), bars, spans, parts, dynamics, markers)

@@ -2,6 +2,7 @@
 
 from affetto.gen.music.arrange.conductor import arrange
 from affetto.gen.music.arrange.density import notes_sounding
+from affetto.gen.music.arrange.manner import STYLES
 from affetto.gen.music.arrange.palette import (
     INSTRUMENTS,
     PAN,
@@ -14,6 +15,7 @@ __all__ = [
     "INSTRUMENTS",
     "PAN",
     "ROLE_GAIN_DB",
+    "STYLES",
     "Instrument",
     "arrange",
     "mix_position",

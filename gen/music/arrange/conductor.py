@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,9 +14,10 @@ from affetto.gen.music.arrange.bass import BassLine
 from affetto.gen.music.arrange.density import choose_levels
 from affetto.gen.music.arrange.event import Event, sounding_rate, tied, untangled
 from affetto.gen.music.arrange.form import Measure, Section, lay_out_measures, plan_sections
-from affetto.gen.music.arrange.humanise import perform
+from affetto.gen.music.arrange.humanise import perform, without_overlap
 from affetto.gen.music.arrange.keys import Voiced
 from affetto.gen.music.arrange.lead import Melody, draw_motifs
+from affetto.gen.music.arrange.manner import in_manner, solo_piano, style_named
 from affetto.gen.music.arrange.moods import blend_style, feeling_between, mood_weights
 from affetto.gen.music.arrange.palette import (
     Ensemble,
@@ -42,6 +43,7 @@ from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
 _ORDER: tuple[Role, ...] = ("lead", "harmony", "texture", "bass", "drums")
 _BASS_HIGH = 47  # B2, an octave below the keys
 _LOW_KEYS = 40  # a keyboard or guitar that reaches down to here can play the bass
+_LEFT_HIGH = 72  # C5: a pianist's chords stay under the melody of the other hand
 _LOW_LEAD = 63  # a melody centred under this shares the keys' register
 _RING_S = 0.6  # before the film's end all notes are released, so that they ring out
 _DRUM_SHARE = 0.4  # of the notes asked for; more makes the kit play less
@@ -56,6 +58,7 @@ def arrange(
     *,
     cuts: Sequence[Cut] = (),
     instruments: Sequence[str] | None = None,
+    style: str | None = None,
     melody: MelodyNet | None = None,
     seed: int,
     cast_seed: int | None = None,
@@ -70,6 +73,7 @@ def arrange(
         emotion: chooses instruments and manner of playing.
         cuts: strong ones on a downbeat (within 60 ms) get an exact accent.
         instruments: names of `INSTRUMENTS` to use, or None to let the emotion choose.
+        style: a name of `STYLES`: who may play, where `instruments` does not say it, and how.
         melody: writes the lead; without it rules do (`lead.py`).
         seed: not negative; the same seed gives the same notes.
         cast_seed: of the choice of instruments alone, `seed` if None.
@@ -78,19 +82,29 @@ def arrange(
         Parts with at least one note each, melody first, drums last. Notes are sorted by time.
 
     Raises:
-        BadInput: an instrument or a chord is unknown.
+        BadInput: an instrument, a style or a chord is unknown.
         ValueError: there are no bars or no chords.
     """
     if not bars or not chords:
         raise ValueError(f"needs bars and chords, got {len(bars)} bars and {len(chords)} chords")
     measures = lay_out_measures(chords, bars, dynamics, cuts)
     sections = plan_sections(measures, dynamics, emotion)
+    manner = style_named(style) if style else None
+    if manner:
+        sections = tuple(in_manner(section, manner) for section in sections)
     vad, probs = feeling_between(emotion, bars[0].start_s, bars[-1].end_s)
     overall = mood_weights(vad, probs)
-    if instruments is None:
+    if instruments is None and style == "piano":
+        ensemble = solo_piano()
+    elif instruments is None:
         peak = max(sections, key=lambda s: s.intensity).moods
         cast = seed if cast_seed is None else cast_seed
-        ensemble = choose_ensemble(overall, peak, np.random.default_rng([cast, 0]))
+        ensemble = choose_ensemble(
+            overall,
+            peak,
+            np.random.default_rng([cast, 0]),
+            players=manner.players if manner else None,
+        )
     else:
         ensemble = instruments_named(instruments)
     conductor = _Conductor(
@@ -124,7 +138,7 @@ def _played(
     parts = []
     players = [i for role in _ORDER for i in conductor.ensemble.get(role, ())]
     for number, player in enumerate(players):
-        events = conductor.events[player.name]
+        events = conductor.events[player]
         if player.role == "texture":
             longest_s = 2.2 * float(np.median([m.length_s for m in measures]))
             events = tied(events, longest_s=longest_s, breaks_s=breaks)
@@ -140,7 +154,18 @@ def _played(
         )
         if notes:
             parts.append(Part(player.name, player.program, player.is_drum, notes))
-    return tuple(parts)
+    return tuple(_hands_joined(parts))
+
+
+def _hands_joined(parts: Sequence[Part]) -> list[Part]:
+    """What one player plays in two roles as one part."""
+    joined: dict[str, Part] = {}
+    for part in parts:
+        if part.name in joined:
+            notes = without_overlap([*joined[part.name].notes, *part.notes])
+            part = replace(part, notes=notes)
+        joined[part.name] = part
+    return list(joined.values())
 
 
 @dataclass
@@ -156,7 +181,7 @@ class _Conductor:
     net: MelodyNet | None
     minor: bool
     seed: int
-    events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    events: dict[Instrument, list[Event]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.motifs = draw_motifs(self.pace, self.rng)
@@ -190,7 +215,7 @@ class _Conductor:
         others = [*self._drums(cue), *self._bass(cue)]
         if lead is not None:
             song = self._sung(self._singer(lead), cue)
-            self.events[lead.name] += song
+            self.events[lead] += song
             others += song
         left = cue.asked - sounding_rate(others, cue.measure.length_s)
         self._chords(cue, keys, pad, left, lead=lead)
@@ -251,7 +276,7 @@ class _Conductor:
                     measure, low=player.low, high=player.high, hit=measure.hit > 0,
                     level=min(level, 2 if loud else 1), roll=cue.coming >= 2,
                 )  # fmt: skip
-            self.events[player.name] += strokes
+            self.events[player] += strokes
             written += strokes
         return written
 
@@ -272,14 +297,15 @@ class _Conductor:
         line = self._bass_line(player).write(
             cue.measure, cue.following, level=level, length=style.length
         )
-        self.events[player.name] += line
+        self.events[player] += line
         return line
 
     def _voiced(
         self, player: Instrument, measure: Measure, centre: float, lowest: int
     ) -> list[Voiced]:
         low = max(lowest, player.low)
-        high = min(player.high, max(KEYS_HIGH, low + 24))
+        high = _LEFT_HIGH if self._is_left_hand(player) else max(KEYS_HIGH, low + 24)
+        high = min(player.high, high)
         target = int(np.clip(round(centre), low + 8, high - 8))
         voiced = []
         for span in measure.spans:
@@ -291,6 +317,10 @@ class _Conductor:
             self.voicings[player.name] = tones
             voiced.append(Voiced(span.beat, span.beats, tones))
         return voiced
+
+    def _is_left_hand(self, player: Instrument) -> bool:
+        """Whether the same player also has the melody."""
+        return any(lead.name == player.name for lead in self.ensemble.get("lead", ()))
 
     def _chords(
         self, cue: Cue, keys: Instrument | None, pad: Instrument | None, asked: float, *,
@@ -308,7 +338,8 @@ class _Conductor:
             spans = self._voiced(keys, measure, style.keys_centre + 4 * low_lead, KEYS_LOW)
             keys_options = figures.keys_levels(
                 measure, spans, _steps_voiced(measure, spans), figure=cue.section.figure,
-                length=style.length, high=min(keys.high, KEYS_HIGH + 3), order=self.walk,
+                length=style.length, order=self.walk,
+                high=_LEFT_HIGH if self._is_left_hand(keys) else min(keys.high, KEYS_HIGH + 3),
                 strum="guitar" in keys.name,
             )  # fmt: skip
         if pad is not None:
@@ -332,26 +363,26 @@ class _Conductor:
             wished=(style.motion, _PAD_WISH[cue.section.kind]), before=before, pad_range=pad_range,
         )  # fmt: skip
         if keys is not None:
-            self.events[keys.name] += _stressed(keys_options[self.levels[0]], measure)
+            self.events[keys] += _stressed(keys_options[self.levels[0]], measure)
         if pad is not None:
-            self.events[pad.name] += _stressed(pad_options[self.levels[1]], measure)
+            self.events[pad] += _stressed(pad_options[self.levels[1]], measure)
 
     def _close(self, cue: Cue) -> None:
         """The last bar: the last chord is rolled and held, one soft hit, the melody comes home."""
         for player in self._all("harmony", cue):
             spans = self._voiced(player, cue.measure, cue.section.style.keys_centre, KEYS_LOW)
             high = min(player.high, KEYS_HIGH + 3)
-            self.events[player.name] += figures.last_chord(cue.measure, spans, high=high)
+            self.events[player] += figures.last_chord(cue.measure, spans, high=high)
         for player in self._all("texture", cue):
             centre = cue.section.style.texture_centre
             spans = self._voiced(player, cue.measure, centre, player.low)
             levels = pads.pad_levels(cue.measure, spans, high=player.high, length=1.0)
-            self.events[player.name] += levels[pads.FULL_LEVEL]
+            self.events[player] += levels[pads.FULL_LEVEL]
         for player in self._all("bass", cue):
             line = self._bass_line(player).write(cue.measure, NO_CHORD, level=0, length=1.0)
-            self.events[player.name] += line
+            self.events[player] += line
         for player in self._all("lead", cue):
-            self.events[player.name] += self._singer(player).close(cue.measure)
+            self.events[player] += self._singer(player).close(cue.measure)
         for player in self.ensemble.get("drums", ()):
             if player.is_drum:
                 strokes = kit.soft_end(cue.measure, cue.section.style.drums)
@@ -359,7 +390,7 @@ class _Conductor:
                 strokes = kit.pitched_drums(
                     cue.measure, low=player.low, high=player.high, hit=False, level=1, roll=False
                 )
-            self.events[player.name] += strokes
+            self.events[player] += strokes
 
     def _all(self, role: Role, cue: Cue) -> tuple[Instrument, ...]:
         """Who plays a role in the last bar: everyone the user named, else whoever is seated."""

@@ -75,10 +75,10 @@ def perform(
         Note(float(start), float(stop), event.pitch, int(level))
         for start, stop, event, level in zip(played, stops, rows, levels, strict=True)
     ]
-    return _without_overlap(notes)
+    return without_overlap(notes)
 
 
-def _without_overlap(notes: list[Note]) -> tuple[Note, ...]:
+def without_overlap(notes: list[Note]) -> tuple[Note, ...]:
     """Jitter may let a note reach into the next of its pitch; a MIDI note-off would cut that."""
     notes.sort(key=lambda n: (n.start_s, n.pitch))
     coming: dict[int, float] = {}

@@ -161,7 +161,11 @@ def liking(instrument: Instrument, moods: Mapping[str, float]) -> float:
 
 
 def choose_ensemble(
-    overall: Mapping[str, float], peak: Mapping[str, float], rng: np.random.Generator
+    overall: Mapping[str, float],
+    peak: Mapping[str, float],
+    rng: np.random.Generator,
+    *,
+    players: frozenset[str] | None = None,
 ) -> Ensemble:
     """The film's ensemble: per role the best for the film as a whole and the best for its peak.
 
@@ -169,21 +173,28 @@ def choose_ensemble(
         overall: mood weights of the whole film, summing to 1.
         peak: mood weights of its strongest passage.
         rng: breaks near ties, so that another seed may cast another ensemble.
+        players: names to choose from, None for all.
 
     Returns:
-        One or two instruments per role; the kit is always there, one bass only.
+        One or two instruments per role that has any; the kit where it may play, one bass only.
     """
+    known = INSTRUMENTS.keys() if players is None else players
     taste = {name: float(rng.uniform(0.75, 1.25)) for name in INSTRUMENTS}
     ensemble: Ensemble = {}
     for role in ROLES:
-        players = [i for i in _ALL if i.role == role]
-        first = max(players, key=lambda i: liking(i, overall) * taste[i.name])
-        second = max(players, key=lambda i: liking(i, peak) * taste[i.name])
+        choice = [i for i in _ALL if i.role == role and i.name in known]
+        if not choice:
+            continue
+        first = max(choice, key=lambda i: liking(i, overall) * taste[i.name])
+        second = max(choice, key=lambda i: liking(i, peak) * taste[i.name])
         if role == "drums":
-            drums = [INSTRUMENTS["drums"]]
-            extra = max(players[1:], key=lambda i: liking(i, overall) + liking(i, peak))
-            wanted = max(liking(extra, overall), liking(extra, peak)) > 0.45
-            ensemble[role] = tuple(drums + ([extra] if wanted else []))
+            drums = [i for i in choice if i.is_drum]
+            others = [i for i in choice if not i.is_drum]
+            if others:
+                extra = max(others, key=lambda i: liking(i, overall) + liking(i, peak))
+                wanted = not drums or max(liking(extra, overall), liking(extra, peak)) > 0.45
+                drums += [extra] if wanted else []
+            ensemble[role] = tuple(drums)
         elif role == "bass" or first == second:
             ensemble[role] = (first,)
         else:
