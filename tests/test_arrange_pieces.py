@@ -53,3 +53,13 @@ def test_style_changes_smoothly_with_feeling() -> None:
     for weights in (mood_weights(p, probs) for p in path):
         assert sum(weights.values()) == pytest.approx(1.0)
     assert all(name in INSTRUMENTS for likes in INSTRUMENTS_BY_MOOD.values() for name in likes)
+
+
+@pytest.mark.parametrize(("low", "high"), [(48, 72), (48, 84), (43, 66)])
+def test_one_hand_can_take_every_voicing_and_no_third_lies_under_c3(low: int, high: int) -> None:
+    for chord in range(1, END):
+        assert voicings(chord, low, high)
+        for voicing in voicings(chord, low, high):
+            assert voicing[-1] - voicing[0] <= 16
+            for lower, upper in pairwise(voicing):
+                assert lower >= 48 or upper - lower > 4

@@ -9,6 +9,7 @@ Voicing = tuple[int, ...]
 
 KEYS_LOW, KEYS_HIGH = 48, 84  # C3 .. C6
 _FIFTH = 7
+_TENTH = 16  # the widest stretch of one hand, in semitones
 _MIN_GAP_LOW = 5  # smallest interval whose lower note is under C3, in semitones
 _MUDDY_BELOW = 55  # G3: no seconds under it
 
@@ -17,7 +18,8 @@ _MUDDY_BELOW = 55  # G3: no seconds under it
 def voicings(chord: int, low: int, high: int) -> tuple[Voicing, ...]:
     """All close and drop-2 voicings of a chord inside [low, high], each tone exactly once.
 
-    Low-interval limit: nothing closer than a fourth on a note under C3, no seconds under G3.
+    No wider than a tenth, so that one hand can take it. Low-interval limit: nothing closer than a
+    fourth on a note under C3, no seconds under G3.
     """
     classes = pitch_classes(chord)
     found: set[Voicing] = set()
@@ -34,6 +36,8 @@ def voicings(chord: int, low: int, high: int) -> tuple[Voicing, ...]:
 def _clear(voicing: Voicing) -> bool:
     gaps = [(lower, upper - lower) for lower, upper in pairwise(voicing)]
     if any(lower < KEYS_LOW and gap < _MIN_GAP_LOW for lower, gap in gaps):
+        return False
+    if voicing[-1] - voicing[0] > _TENTH:
         return False
     return not any(lower < _MUDDY_BELOW and gap < 3 for lower, gap in gaps)
 
