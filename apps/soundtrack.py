@@ -399,6 +399,7 @@ def _write_recipe(
     result: Result,
     folder: Path,
 ) -> None:
+    edited = job.edit / COMPOSITION if job.edit else None
     shown = dataclasses.asdict(result)
     for elsewhere in ("command", "folder", "files", "seed"):
         del shown[elsewhere]
@@ -411,7 +412,7 @@ def _write_recipe(
             config=dataclasses.asdict(job),
             inputs=tuple(
                 file_record(path)
-                for path in (job.video, job.chords, job.soundfont, request.file)
+                for path in (job.video, job.chords, job.soundfont, request.file, edited)
                 if path
             ),
             weights=tuple(weights_record(weights) for weights in models.weights),

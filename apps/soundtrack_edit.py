@@ -97,10 +97,13 @@ class Edit:
         ones they give way to, at most; near 0 where the same synthesizer plays as then.
         """
         mix = [] if self.casting else [folder / "mix.wav"]
-        return max(
+        took_over = {new for _, new in self.casting}
+        stems = [path for path in folder.glob("stems/*.wav") if path.stem not in took_over]
+        offs = [
             splice_wav(self.folder / new.relative_to(folder), new, span_s=self.span_s)
-            for new in (*mix, *sorted(folder.glob("stems/*.wav")))
-        )
+            for new in (*mix, *sorted(stems))
+        ]
+        return max(offs, default=0.0)
 
     def words(self) -> dict[str, Any]:
         """What the edited composition keeps of what was asked."""

@@ -136,12 +136,16 @@ def test_new_notes_give_way_to_what_stays():
     def part(*notes):
         return Part("piano", 0, False, tuple(Note(*n, 80) for n in notes))
 
-    old = part((0.0, 2.5, 60), (2.0, 3.0, 64), (4.0, 5.0, 67))
-    new = part((2.0, 3.0, 60), (2.6, 3.5, 60), (3.0, 6.0, 67), (9.0, 9.5, 50))
+    old = part((0.0, 2.5, 60), (2.0, 3.0, 64), (3.0, 6.0, 62), (4.0, 5.0, 67))
+    new = part((2.0, 3.0, 60), (2.6, 3.5, 60), (3.0, 6.0, 67), (3.5, 6.0, 70), (9.0, 9.5, 50))
     (found,) = splice_parts([old], [new], 2.0, 4.0)
     assert found.notes == tuple(
-        Note(*n, 80) for n in ((0.0, 2.5, 60), (2.6, 3.5, 60), (3.0, 4.0, 67), (4.0, 5.0, 67))
-    )
+        Note(*n, 80)
+        for n in (
+            (0.0, 2.5, 60), (2.6, 3.5, 60), (3.0, 4.0, 67), (3.5, 4.0, 70), (3.98, 6.0, 62),
+            (4.0, 5.0, 67),
+        )
+    )  # fmt: skip
     assert dataclasses.replace(found, notes=()) == dataclasses.replace(old, notes=())
 
 
@@ -195,6 +199,8 @@ def test_players_change_and_everybody_else_stays(film, folder, tmp_path):
     assert any(f"{other} plays what {pitched} played" in notice for notice in result.notices)
     assert not any("another synthesizer" in notice for notice in result.notices)
     assert f"--swap {pitched}={other} --mute drums" in result.command
+    inputs = json.loads((out / "recipe.json").read_text())["inputs"]
+    assert "composition.json" in {row["name"] for row in inputs}
     edited(film, out, tmp_path / "more", bars="3-4", seed=11)
     more = {part.name: part for part in piece(tmp_path / "more").parts}
     assert "drums" not in more
@@ -213,3 +219,12 @@ def test_players_that_cannot_change_are_said(film, folder, tmp_path):
             run(Job(film, tmp_path / "x", edit=folder, provenance=False, **options))
     with pytest.raises(UsageError, match="--edit"):
         Job(film, tmp_path / "x", mute=("drums",))
+
+
+def test_a_new_player_is_silent_outside(tmp_path):
+    soundfile.write(tmp_path / "n.wav", np.full((64_000, 2), 1 << 20, np.int32), 8_000, "PCM_24")
+    splice_wav(tmp_path / "none.wav", tmp_path / "n.wav", span_s=(2.0, 4.0))
+    found, _ = soundfile.read(tmp_path / "n.wav", dtype="int32")
+    assert not found[:15_904].any()
+    assert not found[56_000:].any()
+    assert (found[16_000:52_000] == 1 << 20).all()

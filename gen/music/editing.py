@@ -1,7 +1,8 @@
 """Bars of a finished piece composed anew, everything else left as it is, note for note.
 
 A note belongs to the bar it begins in (players are up to 8 ms early, hence the margin). What rings
-into the bars stays as it was; new notes give way to it, and to what begins after them.
+into the bars stays as it was; new notes give way to it, and to what begins after them, and end with
+the bars. An old note held beyond the bars is struck again at their end for what is left of it.
 """
 
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from affetto.soundtrack import ChordSpan, Cut, Dynamics, Note, Part, Soundtrack
 
 _EARLY_S = MAX_JITTER_S + 0.002
 _SHORTEST_S = 0.03
+_HELD_S = 0.3  # an old note that sounds so far beyond the bars is struck anew for what is left
 
 Bars = tuple[int, int]  # first and last, from 0
 
@@ -135,17 +137,22 @@ def splice_parts(
     parts = []
     for part in old:
         notes = fresh[part.name].notes if part.name in fresh else ()
-        parts.append(replace(part, notes=_spliced_notes(part.notes, notes, start_s, end_s)))
+        parts.append(
+            replace(
+                part,
+                notes=_spliced_notes(part.notes, notes, start_s, end_s, holds=not part.is_drum),
+            )
+        )
     names = {part.name for part in old}
     for part in new:
         if part.name not in names:
-            notes = _spliced_notes((), part.notes, start_s, end_s)
+            notes = _spliced_notes((), part.notes, start_s, end_s, holds=False)
             parts += [replace(part, notes=notes)] if notes else []
     return tuple(part for part in parts if part.notes)
 
 
 def _spliced_notes(
-    old: Sequence[Note], new: Sequence[Note], start_s: float, end_s: float
+    old: Sequence[Note], new: Sequence[Note], start_s: float, end_s: float, *, holds: bool
 ) -> tuple[Note, ...]:
     def inside(note: Note) -> bool:
         return start_s - _EARLY_S <= note.start_s < end_s - _EARLY_S
@@ -159,8 +166,13 @@ def _spliced_notes(
         else:
             coming[note.pitch] = min(coming.get(note.pitch, np.inf), note.start_s)
     added = []
+    held = [note for note in old if inside(note) and note.end_s > end_s + _HELD_S]
+    for note in held if holds else ():
+        again = replace(note, start_s=max(note.start_s, end_s - 2 * _EARLY_S))
+        coming[note.pitch] = min(coming.get(note.pitch, np.inf), again.start_s)
+        added.append(again)
     for note in filter(inside, new):
-        end = min(note.end_s, coming.get(note.pitch, np.inf))
+        end = min(note.end_s, end_s, coming.get(note.pitch, np.inf))
         if note.start_s >= ringing.get(note.pitch, 0.0) and end - note.start_s >= _SHORTEST_S:
             added.append(replace(note, end_s=end))
     return tuple(sorted([*kept, *added], key=lambda note: (note.start_s, note.pitch)))

@@ -21,8 +21,8 @@ def splice_wav(old: Path, new: Path, *, span_s: tuple[float, float] | None) -> f
     """Put the samples of `old` outside [start - EARLY_S, end + RING_S] into `new`, bit by bit.
 
     Over `IN_S` at the start of that stretch the old sound gives way to the new, over `FADE_S` at
-    its end the new to the old. Where `old` is missing (a part that did not play before) `new` stays
-    as it is.
+    its end the new to the old. Where `old` is missing (a part that did not play before) it was
+    silent.
 
     Args:
         old: what to keep.
@@ -36,6 +36,7 @@ def splice_wav(old: Path, new: Path, *, span_s: tuple[float, float] | None) -> f
         BadInput: the two differ in length or rate.
     """
     if not old.is_file():
+        _silence(new, span_s)
         return 0.0
     off = 0.0
     spliced = new.with_name(f".{new.name}")
@@ -57,6 +58,14 @@ def splice_wav(old: Path, new: Path, *, span_s: tuple[float, float] | None) -> f
                 out.write(np.where(share == 1.0, mine, mixed))
     spliced.replace(new)
     return off
+
+
+def _silence(new: Path, span_s: tuple[float, float] | None) -> None:
+    """A new player's file outside the span."""
+    sound, rate = soundfile.read(new, dtype="int32", always_2d=True)
+    share = new_share(np.arange(len(sound)) / rate, span_s)[:, None]
+    kept = np.where(share == 1.0, sound, np.rint(share * sound).astype(np.int32))
+    soundfile.write(new, kept, rate, subtype="PCM_24", format="WAV")
 
 
 def new_share(
