@@ -12,6 +12,7 @@ from affetto.recognizers.reading import Recognizer
 from affetto.weights import SHIPPED
 
 if TYPE_CHECKING:
+    from affetto.recognizers.music.recognizer import MusicRecognizer
     from affetto.recognizers.speech.recognizer import SpeechRecognizer
     from affetto.recognizers.text.recognizer import TextRecognizer
 
@@ -53,16 +54,23 @@ class Nets:
         return load_text()
 
     @cached_property
+    def music(self) -> "MusicRecognizer":
+        """The notes' judge: the one that no part of the composer reads."""
+        from affetto.recognizers.music.recognizer import load_music_recognizer
+
+        return load_music_recognizer("music_emotion_judge")
+
+    @cached_property
     def embedder(self) -> CrossModalEmbedder:
         """What joins them."""
         return load_embedder()
 
-    def of(self, modality: Modality) -> Recognizer | None:
+    def of(self, modality: Modality) -> "Recognizer | MusicRecognizer | None":
         """Who judges a modality; None for the scene, which has no weights."""
         if modality == "scene":
             return None
-        judges = {"voice": "speech", "face": "face", "text": "text"}
-        judge: Recognizer = getattr(self, judges[modality])
+        judges = {"voice": "speech", "face": "face", "text": "text", "music": "music"}
+        judge: Recognizer | MusicRecognizer = getattr(self, judges[modality])
         return judge
 
 
@@ -72,7 +80,7 @@ def judge_nets(nets: Nets, modalities: Sequence[Modality]) -> tuple[Net, ...]:
     return tuple(Net(weights_name(one), one.fingerprint, one.trained_on) for one in judges)
 
 
-def weights_name(judge: Recognizer) -> str:
+def weights_name(judge: "Recognizer | MusicRecognizer") -> str:
     """The shipped name of the weights that a judge carries, else its modality."""
     names = (name for name, digest in SHIPPED.items() if digest == judge.fingerprint)
     return next(names, judge.modality)

@@ -190,7 +190,7 @@ class EmotionRecognizer:
 
         Args:
             media: the file.
-            only: of voice, face, scene, text.
+            only: of voice, face, scene, text, music.
             rate_hz: steps a second of the fused course.
 
         Returns:

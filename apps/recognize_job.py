@@ -11,9 +11,9 @@ from affetto.emotion import EmotionTrack
 from affetto.errors import EngineError, UsageError
 from affetto.recognizers.independence import Net
 
-Modality = Literal["voice", "face", "scene", "text"]
-MODALITIES: tuple[Modality, ...] = ("voice", "face", "scene", "text")
-Kind = Literal["video", "sound", "picture", "text"]
+Modality = Literal["voice", "face", "scene", "text", "music"]
+MODALITIES: tuple[Modality, ...] = ("voice", "face", "scene", "text", "music")
+Kind = Literal["video", "sound", "picture", "text", "notes"]
 FUSED = "all"
 
 
@@ -52,7 +52,7 @@ class Row:
     """One thing that was judged.
 
     Attributes:
-        what: "all" for everything fused, "voice", "face 1", "scene", "text".
+        what: "all" for everything fused, "voice", "face 1", "scene", "text", "music".
         modality: where it comes from; None for "all".
         track: from its first to its last moment; a face's covers only the time it is seen.
         known: (11,) which canonical labels this judge can say at all.

@@ -21,14 +21,17 @@ from affetto.apps.recognize_scene import (
     watch_scene,
 )
 from affetto.clip import Clip
-from affetto.emotion import EmotionTrack
+from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.embedder import KNOWN
 from affetto.errors import BadInput
+from affetto.gen.music.midi_reading import read_midi
 from affetto.media_sound import Sound
 from affetto.recognizers.face.picture import SUFFIXES as PICTURES
 from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.face.timeline import FaceTimelines, recognize_faces, recognize_picture
 from affetto.recognizers.fuse import LEAST_CONFIDENCE, fuse
+from affetto.recognizers.music.features import pitched_notes
+from affetto.recognizers.music.recognizer import recognize_music
 from affetto.recognizers.speech.recognizer import recognize_speech
 from affetto.recognizers.text.recognizer import recognize_text
 from affetto.recognizers.text.sentences import read_transcript
@@ -38,16 +41,19 @@ VIDEOS = (
 )  # fmt: skip
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac")
 TEXTS = (".txt", ".srt", ".vtt")
+NOTES = (".mid", ".midi")
 KIND_WORDS = (
     "give films (mp4, mov, mkv, webm, avi), sound (wav, flac, mp3, ogg, m4a), pictures (jpg, png, "
-    "webp, bmp, tiff) or texts (txt, srt, vtt)"
+    "webp, bmp, tiff), texts (txt, srt, vtt) or music as notes (mid)"
 )
 WHAT: dict[Kind, tuple[Modality, ...]] = {
     "video": ("voice", "face", "scene"),
     "sound": ("voice",),
     "picture": ("face", "scene"),
     "text": ("text",),
+    "notes": ("music",),
 }
+SAYABLE = KNOWN | {"music": (True,) * len(LABELS)}  # which labels each can say at all
 FACES_HZ = 3.0  # pictures a second in which faces are looked for
 NUM_STILLS = 10
 SPEECH_HZ = 16_000
@@ -80,6 +86,7 @@ def kind_of(path: Path) -> Kind | None:
         "sound": SOUNDS,
         "picture": PICTURES,
         "text": TEXTS,
+        "notes": NOTES,
     }
     return next((kind for kind, suffixes in kinds.items() if suffix in suffixes), None)
 
@@ -95,7 +102,7 @@ def recognize_medium(
     num_stills: int = 0,
     progress: Report = silent,
 ) -> Recognition:
-    """Recognize the emotion in one film, sound, picture or text.
+    """Recognize the emotion in one film, sound, picture, text or MIDI file.
 
     Args:
         path: the medium; its kind is told by its ending, else by what is in it.
@@ -122,6 +129,8 @@ def recognize_medium(
         gathered = _picture(path, nets, wanted, num_stills)
     elif kind == "text":
         gathered = _text(path, nets)
+    elif kind == "notes":
+        gathered = _notes(path, nets)
     else:
         clip = Clip.open(path)
         kind = "video" if clip.has_video else "sound"
@@ -131,7 +140,7 @@ def recognize_medium(
         )  # fmt: skip
     progress("joining", 0.98)
     fused = _joined(gathered, nets, min(rate_hz, MOST_STEPS / max(1.0, gathered.duration_s)))
-    known = np.logical_or.reduce([KNOWN[name] for name in gathered.tracks])
+    known = np.logical_or.reduce([SAYABLE[name] for name in gathered.tracks])
     rows = (Row(FUSED, None, fused, tuple(bool(can) for can in known)), *gathered.rows)
     return Recognition(
         file=path,
@@ -283,6 +292,17 @@ def _text(path: Path, nets: Nets) -> _Gathered:
     gathered.take("text", recognize_text(spoken, recognizer=nets.text), KNOWN["text"])
     if not spoken:
         gathered.missing["text"] = "no words were found"
+    return gathered
+
+
+def _notes(path: Path, nets: Nets) -> _Gathered:
+    piece = read_midi(path)
+    notes = pitched_notes(piece.parts)
+    if not notes:
+        raise BadInput(f"{path} holds no pitched note: give music with a melody or chords")
+    gathered = _Gathered(piece.duration_s)
+    track = recognize_music(notes, recognizer=nets.music, duration_s=piece.duration_s)
+    gathered.take("music", track, SAYABLE["music"])
     return gathered
 
 

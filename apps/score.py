@@ -7,7 +7,7 @@ face net may not, the one kept apart for this does.
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from affetto.apps.progress import Report, silent
 from affetto.apps.recognize_job import MODALITIES, Modality, Recognition
 from affetto.apps.recognize_media import WHAT, kind_of, recognize_medium
 from affetto.apps.resolve import TRACKS, resolve
+from affetto.apps.score_music import MusicScore, music_file, score_music
 from affetto.apps.score_talk import PortraitScore, is_talk, score_talk
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
@@ -28,6 +29,7 @@ from affetto.recognizers.score import Score, score_track
 from affetto.request import Auto, parse_request
 
 RATE_HZ = 2.0
+FOLLOWED = "emotion.csv"  # in a soundtrack's folder
 LEAST_S = 1 / RATE_HZ  # a picture counts as this long
 STOOD_IN = (
     "Faces are judged by face_judge: the usual face net was a loss when this was made, or knows "
@@ -41,6 +43,7 @@ JUDGES: dict[str, tuple[Modality, ...]] = {
     "face-judge": ("face",),
     "scene": ("scene",),
     "text": ("text",),
+    "music": ("music",),
 }
 
 
@@ -99,6 +102,7 @@ class Result:
         has_record: whether there was a recipe to read.
         comparisons: with the request, with the reference.
         portrait: of a talking portrait: lips, lag, blinks, identity; else empty.
+        music: of notes: key, tempo, density, hits, loudness; else empty.
         notices: what the person should know of who judged.
     """
 
@@ -109,6 +113,7 @@ class Result:
     has_record: bool
     comparisons: tuple[Comparison, ...]
     portrait: tuple[PortraitScore, ...] = ()
+    music: tuple[MusicScore, ...] = ()
     notices: tuple[str, ...] = ()
 
 
@@ -122,6 +127,7 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
     """
     from affetto.apps.score_report import write_report
 
+    job = _music_of(job)
     _check(job)
     torch.set_num_threads(1)
     losses, has_record = _losses(job)
@@ -149,11 +155,22 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
         has_record=has_record,
         comparisons=tuple(_comparisons(job, found, read, photo)),
         portrait=score_talk(job.media, read_picture(photo) if photo else None) if talks else (),
+        music=score_music(job.media, found.track) if found.kind == "notes" else (),
         notices=notices,
     )
     if job.out is not None:
         write_report(job.out, result)
     return result
+
+
+def _music_of(job: Job) -> Job:
+    """Of a soundtrack's folder its notes, held against the course that they were to follow."""
+    if not job.media.is_dir():
+        return job
+    notes, followed = music_file(job.media), job.media / FOLLOWED
+    if job.request is None and job.reference is None and followed.is_file():
+        return replace(job, media=notes, request=str(followed))
+    return replace(job, media=notes)
 
 
 def _check(job: Job) -> None:

@@ -18,6 +18,7 @@ _CONTROLS = ("constant neutral", "shuffled in time", "best of other emotions")
 _HEAD = ("metric", "score", "95 % interval", "best possible", *_CONTROLS, "beats them")
 _LEAST_COVER = 0.5
 _PORTRAIT = "the talking portrait, looked at again"
+_MUSIC = "the music, measured again"
 
 
 def table(result: Result) -> str:
@@ -34,12 +35,11 @@ def table(result: Result) -> str:
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
             lines.append("  ".join(cells).rstrip())
-    if result.portrait:
-        width = max(len(one.name) for one in result.portrait)
-        lines += ["", _PORTRAIT]
-        lines += [
-            f"{one.name.ljust(width)}  {one.value}  ({one.beside})" for one in result.portrait
-        ]
+    for title, measured in ((_PORTRAIT, result.portrait), (_MUSIC, result.music)):
+        if measured:
+            width = max(len(one.name) for one in measured)
+            lines += ["", title]
+            lines += [f"{one.name.ljust(width)}  {one.value}  ({one.beside})" for one in measured]
     return "\n".join([*lines, "", *_definitions(result)])
 
 
@@ -64,6 +64,7 @@ def plain(result: Result) -> dict[str, Any]:
             for one in result.comparisons
         ],
         "portrait": [vars(one) for one in result.portrait],
+        "music": [vars(one) for one in result.music],
         "command": result.job.command(),
     }
 
@@ -157,9 +158,10 @@ def _markdown(result: Result) -> str:
             cells += ("",) * (len(_HEAD) - len(cells))
             lines.append(f"| {' | '.join(cells)} |")
         lines += ["", f"![{one.against}]({one.against}.png)"]
-    if result.portrait:
-        lines += ["", f"## {_PORTRAIT}", "", "| what | measured | beside |", "| --- | --- | --- |"]
-        lines += [f"| {one.name} | {one.value} | {one.beside} |" for one in result.portrait]
+    for title, measured in ((_PORTRAIT, result.portrait), (_MUSIC, result.music)):
+        if measured:
+            lines += ["", f"## {title}", "", "| what | measured | beside |", "| --- | --- | --- |"]
+            lines += [f"| {one.name} | {one.value} | {one.beside} |" for one in measured]
     lines += ["", "## What is measured", "", *(f"- {text}" for text in _definitions(result))]
     return "\n".join([*lines, "", f"Repeat: `{result.job.command()}`", ""])
 

@@ -13,10 +13,13 @@ from affetto.apps.commands.options import Json, Quiet, Threads
 def recognize(
     media: Annotated[
         list[Path],
-        typer.Argument(help="Films, sounds, pictures, texts (txt, srt, vtt), or folders of them."),
+        typer.Argument(
+            help="Films, sounds, pictures, texts (txt, srt, vtt), music (mid), folders of them."
+        ),
     ],
     only: Annotated[
-        str | None, typer.Option(help="Comma-separated of voice,face,scene,text. Default: all.")
+        str | None,
+        typer.Option(help="Comma-separated of voice,face,scene,text,music. Default: all."),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0.1, max=25, help="Steps a second of the course of all together.")
@@ -37,7 +40,7 @@ def recognize(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Recognize emotion in voices, faces, pictures and words; say how sure that is."""
+    """Recognize emotion in voices, faces, pictures, words and notes; say how sure that is."""
     from affetto.apps.progress import bar
     from affetto.apps.recognize import run
     from affetto.apps.recognize_job import Job, modalities

@@ -10,7 +10,12 @@ from affetto.apps.commands.options import Json, Quiet, Threads
 
 
 def score(
-    media: Annotated[Path, typer.Argument(help="What is scored: film, sound, picture or text.")],
+    media: Annotated[
+        Path,
+        typer.Argument(
+            help="What is scored: film, sound, picture, text, MIDI or a soundtrack's folder."
+        ),
+    ],
     request: Annotated[
         str | None,
         typer.Option(help="The emotion that was wanted, as --emotion of soundtrack takes it."),
@@ -20,7 +25,7 @@ def score(
         typer.Option(help="A saved track (.json, .csv) or other media to be like."),
     ] = None,
     judge: Annotated[
-        str, typer.Option(help="Who judges: all, voice, face, face-judge, scene or text.")
+        str, typer.Option(help="Who judges: all, voice, face, face-judge, scene, text or music.")
     ] = "all",
     recipe: Annotated[
         Path | None,

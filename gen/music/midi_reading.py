@@ -37,11 +37,13 @@ class MidiPiece:
         duration_s: where the longest track ends.
         parts: one per track, channel and program that has notes.
         markers: of all tracks, in order.
+        tempi: (seconds, quarter notes a minute from there on), the first at 0.
     """
 
     duration_s: float
     parts: tuple[Part, ...]
     markers: tuple[Marker, ...]
+    tempi: tuple[tuple[float, float], ...]
 
 
 def read_midi(path: Path) -> MidiPiece:
@@ -78,7 +80,7 @@ def parse_midi(data: bytes, *, name: str) -> MidiPiece:
         raise BadInput(f"{name} has a key signature that does not exist: {error}") from error
     parts = tuple(part for track in file.tracks for part in _parts(track, clock))
     markers = sorted(_markers(file, clock), key=lambda marker: marker.time_s)
-    return MidiPiece(clock.duration_s, parts, tuple(markers))
+    return MidiPiece(clock.duration_s, parts, tuple(markers), clock.tempi)
 
 
 def _survey(data: bytes) -> None:
@@ -160,6 +162,8 @@ class _TempoMap:
         self._tick_s = tempi_us / 1e6 / file.ticks_per_beat
         spans_s = np.diff(self._ticks) * self._tick_s[:-1]
         self._starts_s = np.concatenate([[0.0], np.cumsum(spans_s)])
+        bpm = 60e6 / tempi_us
+        self.tempi = tuple(zip(self._starts_s.tolist(), bpm.tolist(), strict=True))
         self.duration_s = self.seconds(end)
         if self.duration_s > MAX_LENGTH_S:
             raise BadInput(f"{self.duration_s:.0f} s long: at most {MAX_LENGTH_S:.0f} s are read")

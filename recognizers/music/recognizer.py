@@ -63,6 +63,7 @@ class MusicRecognizer(nn.Module):
         trained_on: names of the data (parts) seen in training.
     """
 
+    modality = "music"
     center: Tensor
     scale: Tensor
     landmarks: Tensor
