@@ -8,7 +8,8 @@ from affetto.gen.music.arrange.keys import Voiced
 from affetto.gen.music.arrange.voicing import thickened
 
 NUM_LEVELS = 5
-_BOWED = 0.75
+# Below a length the chords are bowed anew after so many beats.
+_STROKES = ((0.83, 1.0), (0.93, 2.0))
 FULL_LEVEL = 2  # from here on every tone of the chord sounds
 
 
@@ -21,11 +22,13 @@ def pad_levels(
         measure: the bar.
         spans: its chords.
         high: highest pitch that doubling may reach.
-        length: share of its beats a note sounds; under 0.75 the chords are bowed anew every beat
-            and cut short, else held.
+        length: share of its beats a note sounds; the chords are held from 0.93 on, below that bowed
+            anew every two beats and cut short, below 0.83 every beat.
     """
-    if length < _BOWED:
-        spans = _by_beats(spans, length)
+    for least, beats in _STROKES:
+        if length < least:
+            spans = _by_strokes(spans, beats, length)
+            break
     return [
         [],
         _held(measure, [v._replace(tones=v.tones[-2:]) for v in spans]),
@@ -35,12 +38,12 @@ def pad_levels(
     ]
 
 
-def _by_beats(spans: Sequence[Voiced], length: float) -> list[Voiced]:
+def _by_strokes(spans: Sequence[Voiced], beats: float, length: float) -> list[Voiced]:
     strokes = []
     for span in spans:
-        count = max(1, round(span.beats))
-        beats = span.beats / count
-        strokes += [Voiced(span.beat + i * beats, length * beats, span.tones) for i in range(count)]
+        count = max(1, round(span.beats / beats))
+        each = span.beats / count
+        strokes += [Voiced(span.beat + i * each, length * each, span.tones) for i in range(count)]
     return strokes
 
 
