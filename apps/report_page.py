@@ -184,7 +184,7 @@ def _cut_table(data: ReportData) -> str:
     if len(met) > MAX_OPEN_CUTS:
         table = f"<details><summary>All {len(met)} cuts</summary>{table}</details>"
     return (
-        f"<section><h2>Cuts</h2><p>{hits} of {len(met)} cuts meet a downbeat within 60 ms.</p>"
+        f"<section><h2>Cuts</h2><p>{hits} of {len(met)} cuts meet a downbeat within 40 ms.</p>"
         f"{table}</section>"
     )
 

@@ -28,6 +28,7 @@ from affetto.emotion_bank.bank import request_to_track
 from affetto.emotion_bank.commitment import commit
 from affetto.errors import BadInput
 from affetto.files import staged_folder
+from affetto.gen.music.alignment import alignment
 from affetto.gen.music.candidates import Candidate
 from affetto.gen.music.chord_sheet import read_chord_sheet, write_chord_sheet
 from affetto.gen.music.composition import FILE as COMPOSITION
@@ -41,7 +42,6 @@ from affetto.gen.music.midi import write_midi
 from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
 from affetto.gen.music.opening import OPENING_BARS, write_opening
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
-from affetto.gen.music.sync import alignment
 from affetto.gen.music.synth import Synth, choose_synth
 from affetto.keyframe_file import write_keyframes
 from affetto.media_sound import Sound
@@ -325,7 +325,7 @@ def _result(
         integrated_lufs=mixed.integrated_lufs,
         true_peak_dbtp=mixed.true_peak_dbtp,
         strong_cuts_hit=hit.strongest_hit_share,
-        strong_cuts_chance=hit.chance_share,
+        strong_cuts_chance=hit.strongest_chance,
         synth=mixed.synth,
         seed=job.seed,
         wall_s=time.perf_counter() - started[0],

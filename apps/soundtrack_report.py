@@ -87,7 +87,7 @@ def _measures(result: Result, mixed: MixReport) -> Sequence[tuple[str, str, str]
         (
             "strongest cuts on a downbeat",
             f"{hit} (chance {result.strong_cuts_chance:.0%})",
-            "of the strongest cut in each 8 s of film, within 60 ms",
+            "of the strongest cut in each 8 s of film, within 40 ms",
         ),
         (
             "music stepped back",

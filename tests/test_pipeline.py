@@ -7,12 +7,12 @@ import torch
 from affetto.condition import ConditionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput
+from affetto.gen.music.alignment import alignment
 from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.chords import NUM_CHORDS, chord_id
 from affetto.gen.music.harmony import emotion_leaning, shape_ends
 from affetto.gen.music.keys import parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
-from affetto.gen.music.sync import alignment
 from affetto.request import parse_request
 from affetto.soundtrack import Cut
 

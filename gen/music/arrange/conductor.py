@@ -71,7 +71,7 @@ def arrange(
         dynamics: `density` is the number of notes to sound in a second over all parts (floor:
             the chord itself), `loudness` sets velocities.
         emotion: chooses instruments and manner of playing.
-        cuts: strong ones on a downbeat (within 60 ms) get an exact accent.
+        cuts: strong ones on a downbeat (within 40 ms) get an exact accent.
         instruments: names of `INSTRUMENTS` to use, or None to let the emotion choose.
         style: a name of `STYLES`: who may play, where `instruments` does not say it, and how.
         melody: writes the lead; without it rules do (`lead.py`).

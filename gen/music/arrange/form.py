@@ -21,9 +21,9 @@ from affetto.gen.music.arrange.moods import (
     mood_weights,
 )
 from affetto.gen.music.chords import chord_id
+from affetto.gen.music.sync import TOLERANCE_S
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics
 
-HIT_TOLERANCE_S = 0.060
 _CUT_SPACING_S = 2.0
 _MIN_STRENGTH = 0.3
 _MAX_SECTION_BARS = 8
@@ -142,7 +142,7 @@ def lay_out_measures(
         hit = 0.0
         if strong:
             nearest = int(np.abs(cut_times - bar.start_s).argmin())
-            if abs(cut_times[nearest] - bar.start_s) <= HIT_TOLERANCE_S:
+            if abs(cut_times[nearest] - bar.start_s) <= TOLERANCE_S:
                 hit = strong[nearest].strength
         spans = _joined(steps)
         measures.append(Measure(index, bar, steps, spans, asked, hit))
