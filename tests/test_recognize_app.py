@@ -25,7 +25,7 @@ needs_data = pytest.mark.skipif(not PORTRAIT.exists(), reason="needs the develop
 
 
 def test_modalities_are_named():
-    assert modalities(None) == ("voice", "face", "scene", "text")
+    assert modalities(None) == ("voice", "face", "scene", "text", "music")
     assert modalities("face, Voice") == ("voice", "face")
     with pytest.raises(UsageError, match="none of voice"):
         modalities("smell")

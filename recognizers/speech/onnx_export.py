@@ -129,6 +129,7 @@ def _quantise(plain: Path, quantised: Path, sounds: Sequence[NDArray[np.float32]
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             per_channel=True,
+            reduce_range=True,  # 8-bit products overflow where a processor has no VNNI
         )
 
 
