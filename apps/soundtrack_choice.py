@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from affetto.apps.progress import Report
@@ -11,8 +12,27 @@ from affetto.gen.music.candidates import Candidate, candidates
 from affetto.gen.music.midi import write_midi
 from affetto.recognizers.music.recognizer import load_music_recognizer
 from affetto.soundtrack import Soundtrack
+from affetto.weights import Weights, load_weights
 
 FOLDER = "candidates"
+RECOGNIZER = "music_emotion"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which piece is played.
+
+    Attributes:
+        job: the one that composes just this piece.
+        music: the piece.
+        judged: how each was judged, best first; none where there was one piece.
+        weights: of the recognizer that judged, if any did.
+    """
+
+    job: Job
+    music: Soundtrack
+    judged: tuple[Candidate, ...] = ()
+    weights: tuple[Weights, ...] = ()
 
 
 def choose_piece(
@@ -22,16 +42,13 @@ def choose_piece(
     folder: Path,
     *,
     progress: Report,
-) -> tuple[Job, Soundtrack, tuple[Candidate, ...]]:
+) -> Choice:
     """The best of the pieces of the job's seed and those after it.
 
     The others are written as candidates/seed_N.mid. A single piece is not judged.
-
-    Returns:
-        The job that composes just this piece, the piece, and how each was judged, best first.
     """
     if job.candidates == 1:
-        return job, compose(job.seed), ()
+        return Choice(job, compose(job.seed))
 
     def told(seed: int) -> Soundtrack:
         number = seed - job.seed
@@ -43,11 +60,12 @@ def choose_piece(
         told,
         range(job.seed, job.seed + job.candidates),
         wanted,
-        recognizer=load_music_recognizer(),
+        recognizer=load_music_recognizer(RECOGNIZER),
     )
     (folder / FOLDER).mkdir()
     for candidate, piece in ranked[1:]:
         write_midi(piece, folder / FOLDER / f"seed_{candidate.seed}.mid")
     (best, music), *_ = ranked
     chosen = dataclasses.replace(job, seed=best.seed, candidates=1)
-    return chosen, music, tuple(candidate for candidate, _ in ranked)
+    judged = tuple(candidate for candidate, _ in ranked)
+    return Choice(chosen, music, judged, (load_weights(RECOGNIZER),))

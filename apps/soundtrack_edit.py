@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,16 @@ KEPT = (
     "key", "tempo_bpm", "instruments", "style", "loudness_lufs", "length_s", "original_sound",
     "hits", "soundfont", "weights", "clip_model",
 )  # fmt: skip
+# What each of them may be in a composition.
+_NUMBER, _MAYBE = (int, float), (str, type(None))
+WORDS: dict[str, tuple[type, ...]] = {
+    "emotion": (str,), "seed": (int,), "key": _MAYBE, "tempo_bpm": (*_NUMBER, type(None)),
+    "instruments": (list, type(None)), "style": _MAYBE, "loudness_lufs": _NUMBER,
+    "length_s": (*_NUMBER, type(None)), "original_sound": (bool,), "hits": (bool,),
+    "soundfont": _MAYBE, "weights": (str,), "clip_model": _MAYBE,
+}  # fmt: skip
+ELSEWHERE = ("soundfont", "weights", "clip_model")  # name files or hubs: never taken on trust
+SAME_LENGTH_S = 0.1
 PLAYED_OTHERWISE = 0.003  # -50 dBFS
 _BARS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
@@ -87,8 +97,21 @@ class Edit:
             return music
         return recompose(
             music, self.bars, conditions, emotion, cuts, models=models, options=options,
-            cast_seed=int(self.composition.asked.get("seed", 0)), casting=self._whole_casting,
+            cast_seed=self.composition.asked["seed"], casting=self._whole_casting,
         )  # fmt: skip
+
+    def check_length(self, film_s: float) -> None:
+        """Refuse a film that the piece was not composed for.
+
+        Raises:
+            BadInput: the piece is longer than the film.
+        """
+        length_s = self.composition.soundtrack.duration_s
+        if length_s > film_s + SAME_LENGTH_S:
+            raise BadInput(
+                f"the piece lasts {length_s:.2f} s and the film {film_s:.2f} s: give the film that "
+                f"it was composed for"
+            )
 
     def splice(self, folder: Path) -> float:
         """Put the old samples back into stems and mix, outside the bars and what rings on.
@@ -147,12 +170,8 @@ def open_edit(job: Job) -> Edit:
     assert job.edit is not None
     composition = read_composition(job.edit / FILE)
     music, old = composition.soundtrack, composition.asked
-    kept: dict[str, Any] = {name: old[name] for name in KEPT if name in old}
-    if kept.get("soundfont"):
-        kept["soundfont"] = Path(kept["soundfont"])
-    if kept.get("instruments"):
-        kept["instruments"] = tuple(kept["instruments"])
-    seed = job.seed or int(old.get("seed", 0))
+    kept = _kept(job, old)
+    seed = job.seed or old["seed"]
     emotion = job.emotion if job.emotion != "auto" else None
     sheet = read_chord_sheet(job.chords) if job.chords else None
     changed = changed_bars(music, sheet) if sheet else None
@@ -164,7 +183,7 @@ def open_edit(job: Job) -> Edit:
             "--edit: say which --bars, such as 9-12, or give --chords with changes, or change "
             "players alone with --swap and --mute"
         )
-    if bars and changed is None and emotion is None and seed == old.get("seed"):
+    if bars and changed is None and emotion is None and seed == old["seed"]:
         raise BadInput(
             f"--edit of bars {bars[0] + 1}-{bars[1] + 1} would change nothing: give another "
             "--seed, an --emotion for these bars, or edited --chords"
@@ -175,16 +194,41 @@ def open_edit(job: Job) -> Edit:
             f"in --bars {job.bars}: leave --bars out, or undo the other changes"
         )
     asked = dataclasses.replace(
-        job, **kept, seed=seed, emotion=str(old.get("emotion", "auto")),
+        job, **kept, seed=seed, emotion=old["emotion"],
         chords=job.chords if changed else None,
     )  # fmt: skip
     return Edit(job.edit, composition, bars, casting, asked, emotion)
 
 
+def _kept(job: Job, old: Mapping[str, Any]) -> dict[str, Any]:
+    """The piece's own options, each checked: a folder may come from a stranger.
+
+    Raises:
+        BadInput: one has no such value, or names weights or a sound font that were not given again.
+    """
+    for name, kinds in WORDS.items():
+        if not isinstance(old.get(name), kinds):
+            raise BadInput(f"{FILE} is damaged: {name} is {old.get(name)!r}")
+    kept: dict[str, Any] = {name: old[name] for name in KEPT}
+    if kept["instruments"] is not None:
+        kept["instruments"] = tuple(str(name) for name in kept["instruments"])
+    if kept["soundfont"] is not None:
+        kept["soundfont"] = Path(kept["soundfont"])
+    for name in ELSEWHERE:
+        given, known = getattr(job, name), Job(job.video, job.out)
+        if kept[name] not in (given, getattr(known, name), "clean"):
+            option = name.replace("_", "-")
+            raise BadInput(f"the piece was made with --{option} {kept[name]}: give it again")
+    return kept
+
+
 def _casting_of(composition: Composition) -> Casting:
     """Whose place others took before, or nobody."""
-    pairs = composition.asked.get("casting", ())
-    return tuple((str(old), None if new is None else str(new)) for old, new in pairs)
+    try:
+        pairs = composition.asked.get("casting", ())
+        return tuple((str(old), None if new is None else str(new)) for old, new in pairs)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{FILE} is damaged: casting: {error}") from error
 
 
 def asked_words(job: Job) -> dict[str, object]:

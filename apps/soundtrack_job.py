@@ -61,6 +61,11 @@ class Job:
             raise UsageError("--edit and --out are the same folder: give another --out")
         if self.seed < 0:
             raise UsageError(f"--seed {self.seed}: give 0 or more")
+        if self.weights == "clean" and self.candidates > 1:
+            raise UsageError(
+                "--candidates needs a recognizer that learned from data for research use, which "
+                "--weights clean does without: leave one of them out"
+            )
         if not 1 <= self.candidates <= MAX_CANDIDATES:
             raise UsageError(f"--candidates {self.candidates}: give 1 to {MAX_CANDIDATES}")
 

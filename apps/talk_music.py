@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from affetto.apps.soundtrack import SAMPLE_RATE, WEIGHT_NAMES, models_of, write_notes
+from affetto.apps.soundtrack import SAMPLE_RATE, WEIGHT_NAMES, models_of
+from affetto.apps.soundtrack_files import write_notes
 from affetto.apps.talk_job import MUSIC, Job, Music
 from affetto.clip import Clip
 from affetto.emotion import EmotionTrack

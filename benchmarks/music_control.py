@@ -23,6 +23,7 @@ from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
+from affetto.recognizers.metrics import ccc
 from affetto.recognizers.music.features import pitched_notes
 from affetto.recognizers.music.recognizer import (
     MusicRecognizer,
@@ -45,6 +46,7 @@ SHUFFLES = 20
 class Film:
     """What one video shows: conditions on a grid of 1 Hz, and its cuts."""
 
+    name: str
     conditions: Conditions
     cuts: tuple[Cut, ...]
 
@@ -91,7 +93,7 @@ def film_of(song: Song) -> Film:
     }
     offset = song.conditions["scene_offset"][:size, 0]
     cuts = tuple(Cut(float(t), 0.6) for t in range(1, size) if offset[t] < offset[t - 1])
-    return Film(conditions, cuts)
+    return Film(song.name, conditions, cuts)
 
 
 def swaps(stage: Stage) -> list[str]:
@@ -160,14 +162,6 @@ def course_of(order: tuple[int, ...]) -> str:
     return "; ".join(keyframes)
 
 
-def concordance(first: np.ndarray, second: np.ndarray) -> float:
-    """Lin's coefficient; 0 where one of them is constant."""
-    spread = first.var() + second.var() + (first.mean() - second.mean()) ** 2
-    return float(
-        2 * ((first - first.mean()) * (second - second.mean())).mean() / max(spread, 1e-12)
-    )
-
-
 def still(piece: Soundtrack, key: str) -> ChordSheet:
     """The piece's sheet with the tonic alone."""
     return ChordSheet(key=key, steps=("C",) * len(piece.chords))
@@ -205,9 +199,9 @@ def curves(stage: Stage) -> list[str]:
 def _curve_figures(want: np.ndarray, got: np.ndarray) -> list[float]:
     figures = []
     for axis in (0, 1):
-        figures.append(concordance(want[..., axis].ravel(), got[..., axis].ravel()))
+        figures.append(ccc(want[..., axis].ravel(), got[..., axis].ravel()))
         pairs = zip(want[..., axis], got[..., axis], strict=True)
-        figures.append(float(np.mean([concordance(*pair) for pair in pairs])))
+        figures.append(float(np.mean([ccc(*pair) for pair in pairs])))
     return figures
 
 

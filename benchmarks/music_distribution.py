@@ -17,18 +17,18 @@ from zipfile import ZipFile
 import numpy as np
 import pretty_midi
 import torch
+from arrangement import emotion_track
 from distribution_measures import MEASURES, NAMED, Piece, excerpt, measure
 from result_file import write_result
 
 from affetto.condition import ConditionTrack
-from affetto.emotion import EMBEDDING_DIM, EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.gen.music.arrange import INSTRUMENTS
 from affetto.gen.music.chords import chord_id, pitch_classes
 from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
 from affetto.request import parse_request
 from affetto.soundtrack import Cut, Soundtrack
-from affetto.train.data.muvi_sync import Song, read_muvi_sync
+from affetto.train.data.muvi_sync import read_muvi_sync
 from affetto.train.data.pop909_scores import PopScore, read_scores
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -97,17 +97,6 @@ def our_piece(name: str, piece: Soundtrack) -> Piece:
     return Piece(name, rows_of(n for p in pitched for n in p.notes), lead, lines, chords)
 
 
-def emotion_of(song: Song, size: int) -> EmotionTrack:
-    """What the pictures evoke (Video2Music's six words), as a track."""
-    values = song.conditions["emotion"][:size]
-    blank = np.zeros((size, EMBEDDING_DIM), np.float32)
-    return EmotionTrack(
-        times=np.arange(size, dtype=np.float32) + 0.5, mean=blank, log_var=blank,
-        vad=values[:, :3].astype(np.float32), vad_var=np.full((size, 3), 0.1, np.float32),
-        probs=values[:, 3:].astype(np.float32), confidence=np.ones(size, np.float32), kind="evoked",
-    )  # fmt: skip
-
-
 def compose_pieces(root: Path) -> Iterator[tuple[str, float, Soundtrack]]:
     """One soundtrack for each request and length, each for a video of its own."""
     models = load_models()
@@ -126,7 +115,7 @@ def compose_pieces(root: Path) -> Iterator[tuple[str, float, Soundtrack]]:
         }
         offset = song.conditions["scene_offset"][:size, 0]
         cuts = [Cut(float(t), 0.6) for t in range(1, size) if offset[t] < offset[t - 1]]
-        emotion = emotion_of(song, size)
+        emotion = emotion_track(song.conditions["emotion"][:size])
         if request != "auto":
             emotion = request_to_track(
                 parse_request(request), duration_s=length_s, measured=emotion

@@ -20,11 +20,10 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from music_control import film_of
+from music_control import Film, film_of
 from result_file import write_result
 
 from affetto.clip import Clip
-from affetto.condition import Conditions
 from affetto.conditioning.video import read_video_conditions
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
@@ -36,11 +35,11 @@ from affetto.gen.music.loop_bars import choose_loop
 from affetto.gen.music.mix import MixReport, render_soundtrack
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
 from affetto.gen.music.recast import recast
-from affetto.gen.music.splice import EARLY_S, RING_S, splice_wav
+from affetto.gen.music.splice import EARLY_S, RING_S, new_share, splice_wav
 from affetto.gen.music.synth import Synth, choose_synth
 from affetto.media_sound import Sound
 from affetto.request import parse_request
-from affetto.soundtrack import Cut, Soundtrack
+from affetto.soundtrack import Soundtrack
 from affetto.train.data.muvi_sync import read_muvi_sync
 
 ROOT = Path(__file__).parents[1]
@@ -50,15 +49,6 @@ BARS = (8, 11)  # 9 to 12
 RATE = 44_100
 SEEDS = (0, 1)
 REQUESTS = ("0=calm; 14=excited:0.9; 28=tender", "happy", "sad")
-
-
-@dataclass(frozen=True)
-class Film:
-    """What a film shows."""
-
-    name: str
-    conditions: Conditions
-    cuts: tuple[Cut, ...]
 
 
 @dataclass(frozen=True)
@@ -96,8 +86,7 @@ def films(root: Path) -> list[Film]:
         song for song in read_muvi_sync(root / "muvi_sync", "test") if len(song.chords) >= LENGTH_S
     ]
     for song in songs[:1]:
-        film = film_of(song)
-        found.append(Film(f"MuVi-Sync {song.name}", film.conditions, film.cuts))
+        found.append(replace(film_of(song), name=f"MuVi-Sync {song.name}"))
     return found
 
 
@@ -128,9 +117,8 @@ def sound_of(folder: Path) -> dict[str, np.ndarray]:
 
 def outside_hash(samples: np.ndarray, span_s: tuple[float, float]) -> str:
     """Of the samples before the bars and after what rings on."""
-    first = int(np.floor((span_s[0] - EARLY_S) * RATE))
-    stop = int(np.ceil((span_s[1] + RING_S) * RATE))
-    return hashlib.sha256(samples[:first].tobytes() + samples[stop:].tobytes()).hexdigest()
+    outside = new_share(np.arange(len(samples)) / RATE, span_s) == 0
+    return hashlib.sha256(samples[outside].tobytes()).hexdigest()
 
 
 def same_files(old: dict[str, np.ndarray], new: dict[str, np.ndarray], span_s: tuple) -> str:

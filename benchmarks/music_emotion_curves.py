@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from result_file import write_result
 
+from affetto.recognizers.metrics import ccc
 from affetto.recognizers.music.recognizer import load_music_recognizer, recognize_music
 from affetto.train.data.vgmidi import read_pieces
 
@@ -31,17 +32,11 @@ def curves(root: Path, weights: str, half: str) -> Curves:
     return found
 
 
-def concordance(first: np.ndarray, second: np.ndarray) -> float:
-    """Lin 1989."""
-    scatter = first.var() + second.var() + (first.mean() - second.mean()) ** 2
-    return float(2 * np.mean((first - first.mean()) * (second - second.mean())) / scatter)
-
-
 def pooled(pieces: Curves, axis: int) -> tuple[float, float]:
     """Concordance and Pearson correlation over all bars of all pieces."""
     judged, heard = (np.concatenate([piece[side][:, axis] for piece in pieces]) for side in (0, 1))
     moved = judged.std() > 1e-6
-    return concordance(judged, heard), float(np.corrcoef(judged, heard)[0, 1]) if moved else 0.0
+    return ccc(judged, heard), float(np.corrcoef(judged, heard)[0, 1]) if moved else 0.0
 
 
 def within(pieces: Curves, axis: int) -> float:

@@ -39,7 +39,8 @@ def one_run(seconds: float, threads: int, seed: int) -> None:
     import numpy as np
     import torch
 
-    from affetto.apps.soundtrack import SAMPLE_RATE, models_of, write_notes
+    from affetto.apps.soundtrack import SAMPLE_RATE, models_of
+    from affetto.apps.soundtrack_files import write_notes
     from affetto.emotion_bank.bank import request_to_track
     from affetto.gen.music.mix import MixSettings, render_soundtrack
     from affetto.gen.music.opening import write_opening

@@ -83,3 +83,8 @@ def test_the_chosen_candidate_is_the_one_that_its_seed_composes(tmp_path):
     assert not again.candidates
     spare = read_midi(job.out / "candidates" / f"seed_{other.seed}.mid")
     assert spare.duration_s == pytest.approx(8.0, abs=0.01)
+
+
+def test_clean_weights_do_without_a_recognizer_of_research_data(tmp_path):
+    with pytest.raises(UsageError, match="--candidates needs a recognizer"):
+        Job(tmp_path / "film.mp4", tmp_path / "out", weights="clean", candidates=2)

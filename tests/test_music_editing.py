@@ -77,6 +77,7 @@ def test_only_the_bars_change(film, folder, tmp_path):
         differs = np.flatnonzero((old != new).any(axis=1)) / rate
         assert len(differs) == 0 or (differs.min() >= start_s - EARLY_S - 1 / rate)
         assert len(differs) == 0 or differs.max() <= end_s + 3.0
+        assert len(differs) or name != "mix.wav"
 
 
 def test_edited_chords_change_their_bars_alone_and_edits_can_be_edited(film, folder, tmp_path):
@@ -113,7 +114,10 @@ def test_what_cannot_be_edited_is_said(film, folder, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("harm", ["text", "list", "version", "bar", "note", "chord", "dynamics"])
+@pytest.mark.parametrize(
+    "harm",
+    ["text", "list", "version", "bar", "note", "chord", "dynamics", "levels", "part", "asked"],
+)
 def test_damaged_compositions_are_refused(folder, tmp_path, harm):
     content = json.loads((folder / "composition.json").read_text())
     if harm == "version":
@@ -124,12 +128,44 @@ def test_damaged_compositions_are_refused(folder, tmp_path, harm):
         content["parts"][0]["notes"][0][2] = 300
     elif harm == "chord":
         content["chords"][0][2] = "H:maj"
+    elif harm == "levels":
+        content["levels"]["music_db"] = "loud"
+    elif harm == "part":
+        content["parts"][0]["name"] = "../../harp"
+    elif harm == "asked":
+        content["asked"] = 7
     elif harm == "dynamics":
         content["dynamics"]["density"] = []
     words = {"text": "no json", "list": "[]"}.get(harm) or json.dumps(content)
     (tmp_path / "composition.json").write_text(words)
     with pytest.raises(BadInput):
         read_composition(tmp_path / "composition.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("seed", "seven", "seed is 'seven'"),
+        ("loudness_lufs", None, "loudness_lufs"),
+        ("weights", "hub:stranger/chords", "--weights hub:stranger/chords: give it again"),
+        ("soundfont", "/etc/passwd", "--soundfont /etc/passwd: give it again"),
+        ("casting", 3, "casting"),
+    ],
+)
+def test_a_strangers_options_are_not_taken_on_trust(film, folder, tmp_path, name, value, words):
+    content = json.loads((folder / "composition.json").read_text())
+    content["asked"][name] = value
+    (tmp_path / "composition.json").write_text(json.dumps(content))
+    with pytest.raises(BadInput, match=words):
+        edited(film, tmp_path, tmp_path / "new", bars="3-4", seed=11)
+
+
+def test_another_film_is_refused(folder, tmp_path):
+    short = tmp_path / "short.mp4"
+    frames = (np.full((64, 96, 3), 7, np.uint8) for _ in range(40))
+    write_clip(frames, Fraction(10), short)
+    with pytest.raises(BadInput, match="that it was composed for"):
+        edited(short, folder, tmp_path / "new", bars="1", seed=11)
 
 
 def test_new_notes_give_way_to_what_stays():

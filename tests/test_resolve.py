@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from affetto.apps.resolve import resolve
-from affetto.apps.soundtrack import SAYS_LITTLE
+from affetto.apps.soundtrack_files import SAYS_LITTLE
 from affetto.emotion import LABELS
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import EngineError, RequestError

@@ -145,7 +145,8 @@ def fit(
     shape: MusicConfig, lessons: Lessons, *, seed: int = 0
 ) -> tuple[MusicRecognizer, dict[str, float]]:
     """The recognizer of some lessons; what is chosen is chosen by folds of their games."""
-    fold_of = dict(zip(*_fold_names(lessons.phrase_games.tolist()), strict=True))
+    names = lessons.phrase_games.tolist()
+    fold_of = dict(zip(names, game_folds(names, num_folds=NUM_FOLDS, seed=0), strict=True))
     choices = [
         (penalty, width)
         for penalty in PENALTIES[shape.num_landmarks > 0]
@@ -224,8 +225,3 @@ def game_folds(games: Sequence[str], *, num_folds: int, seed: int) -> NDArray[np
         fold_of[game] = int(held.argmin())
         held[fold_of[game]] += counts[game]
     return np.array([fold_of[game] for game in games])
-
-
-def _fold_names(games: list[str]) -> tuple[list[str], list[int]]:
-    """Games and their folds."""
-    return games, game_folds(games, num_folds=NUM_FOLDS, seed=0).tolist()

@@ -14,6 +14,7 @@ import numpy as np
 
 from affetto.errors import BadInput
 from affetto.files import staged_file
+from affetto.gen.music.arrange import INSTRUMENTS
 from affetto.gen.music.chords import chord_id
 from affetto.gen.music.keys import parse_key
 from affetto.soundtrack import Bar, ChordSpan, Dynamics, Marker, Note, Part, Soundtrack
@@ -106,8 +107,11 @@ def read_composition(path: Path) -> Composition:
             "it anew"
         )
     try:
-        return Composition(_soundtrack(content), Levels(**content["levels"]), content["asked"])
-    except (KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
+        levels = Levels(**{name: float(value) for name, value in content["levels"].items()})
+        if not all(math.isfinite(value) for value in vars(levels).values()):
+            raise ValueError("levels must be finite")
+        return Composition(_soundtrack(content), levels, dict(content["asked"]))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, BadInput) as error:
         raise BadInput(f"{path} is damaged: {error}") from error
 
 
@@ -157,6 +161,9 @@ def _check(music: Soundtrack) -> None:
         raise ValueError("bars must tile the piece from 0")
     if not 0 < music.duration_s < math.inf or not music.chords:
         raise ValueError("a length and chords are needed")
+    names = [part.name for part in music.parts]
+    if len(set(names)) < len(names) or not set(names) <= set(INSTRUMENTS):
+        raise ValueError(f"parts must be instruments, each once; got {names}")
     if len({len(row) for row in vars(music.dynamics).values()}) != 1 or not len(
         music.dynamics.times_s
     ):
