@@ -31,7 +31,7 @@ def piece(*, cuts=(4.0, 8.02)):
     even = np.zeros(2)
     return Soundtrack(
         LENGTH_S, "C", bars, (ChordSpan(0.0, LENGTH_S, "C"),),
-        (Part("keys", 0, False, dark + bright), Part("kit", 0, True, (Note(0.0, 0.1, 36, 90),))),
+        (Part("piano", 0, False, dark + bright), Part("drums", 0, True, (Note(0.0, 0.1, 36, 90),))),
         Dynamics(np.array([0.0, LENGTH_S]), even, even),
         tuple(Marker(time_s, f"cut {i}") for i, time_s in enumerate(cuts, 1)),
     )  # fmt: skip
