@@ -13,7 +13,7 @@ demo: .venv/installed
 	$(BIN)/affetto talk samples/mona_lisa.jpg samples/mona_lisa_speaks.flac --emotion happy --out demo_output/portrait --seed 7
 
 test: .venv/developer
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 setup: .venv/developer
 
