@@ -348,7 +348,7 @@ def test_room_is_linear_dies_and_ignores_blocks():
     one, two = rng.normal(size=(2, 2, RATE)).astype(np.float32)
 
     def through(sound, size):
-        room = Room(RATE, size)
+        room = Room(RATE)
         return np.concatenate([room(block) for block in blocks(sound, size)], axis=1)
 
     assert np.allclose(through(one, RATE), through(one, 777), atol=1e-4)
@@ -358,6 +358,11 @@ def test_room_is_linear_dies_and_ignores_blocks():
     wet = through(click, RATE)
     assert np.abs(wet[:, 3 * RATE :]).max() < 1e-3 * np.abs(wet).max()
     assert np.corrcoef(wet)[0, 1] < 0.5
+
+
+def test_room_takes_blocks_of_a_few_seconds():
+    with pytest.raises(ValueError, match="at most"):
+        Room(RATE)(np.zeros((2, 5 * RATE), np.float32))
 
 
 def test_room_is_the_delay_network():

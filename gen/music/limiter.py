@@ -77,6 +77,12 @@ class HopLevels:
         self._num_samples = num_samples
         self._rate = rate
 
+    def raised(self, gain_db: float) -> "HopLevels":
+        """Of the same mix at another level."""
+        gain = np.float32(10 ** (gain_db / 20))
+        peaks = gain * np.power(np.float32(10), self._peaks_db / 20)
+        return HopLevels(peaks, gain**2 * self._energies, self._num_samples, self._rate)
+
     def curve(self, *, gain_db: float, ceiling_dbtp: float) -> Values:
         """Linear gains at the borders of hops, (H + 1,), master gain included.
 
@@ -111,8 +117,10 @@ class HopLevels:
         np.minimum(released, 0.0, out=released)
         return released
 
-    def loudness(self, curve: Values) -> float:
+    def loudness(self, curve: Values | None = None) -> float:
         """Integrated loudness in LUFS if `curve` is applied (within a few hundredths of a LU)."""
+        if curve is None:
+            curve = np.ones(len(self._energies) + 1, np.float32)
         sums = np.zeros(int(self._num_samples / self._rate / STEP_S) + 1)
         for start in range(0, len(self._energies), CHUNK):
             part = slice(start, start + CHUNK)

@@ -144,14 +144,17 @@ def render_soundtrack(
     total = round(soundtrack.duration_s * sample_rate)
     tell = progress or (lambda share: None)
     with resource_errors(folder), tempfile.TemporaryDirectory(prefix=".mix-", dir=folder) as work:
+        heard = HopMeter(sample_rate)
         music = play_parts(
-            soundtrack, Path(work), synth, sample_rate, gains, lambda done: tell(0.6 * done)
-        )
+            soundtrack, Path(work), synth, sample_rate, gains, lambda done: tell(0.6 * done),
+            heard.add,
+        )  # fmt: skip
+        alone = heard.finish()
         film = listen(original, Path(work), total, sample_rate, settings.duck_db, spoken)
         tell(0.7)
-        balance = _kept(film, levels) if levels else _balance(music, film, settings)
+        balance = _kept(film, levels) if levels else _balance(alone.loudness(), film, settings)
         blocks = _Blocks(music, film, balance, total, sample_rate, settings.pocket_db)
-        measured_hops = _measure(blocks)
+        measured_hops = _measure(blocks) if film else alone.raised(balance.music_db)
         tell(0.8)
         gain_db, limited_db, measured, mix_meter = _write_mix(
             folder / "mix.wav", blocks, measured_hops, settings, keep_gain=levels is not None
@@ -196,16 +199,16 @@ def _check_settings(settings: MixSettings) -> None:
         )
 
 
-def _balance(music: Music, film: FilmSound | None, settings: MixSettings) -> _Balance:
+def _balance(music_lufs: float, film: FilmSound | None, settings: MixSettings) -> _Balance:
     """Where the film speaks, music lies under its speech; else the film's sound lies under it."""
     under = film is not None and film.speaking
     level = settings.target_lufs - (MUSIC_UNDER_SPEECH_LU if under else 0.0)
-    music_db = min(level - music.lufs, MAX_GAIN_DB) if np.isfinite(music.lufs) else 0.0
+    music_db = min(level - music_lufs, MAX_GAIN_DB) if np.isfinite(music_lufs) else 0.0
     if film is None or not np.isfinite(film.lufs):
         return _Balance(music_db, 0.0, None)
     if under:
         film_db = min(settings.target_lufs - film.lufs, settings.max_gain_db)
-    elif np.isfinite(music.lufs):
+    elif np.isfinite(music_lufs):
         film_db = min(0.0, settings.target_lufs - AMBIENCE_UNDER_MUSIC_LU - film.lufs)
     else:
         film_db = 0.0

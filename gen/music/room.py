@@ -6,23 +6,19 @@ without modulation, so rooms of stems add up to the room of their sum.
 """
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-from einops import rearrange
-from numpy.typing import NDArray
-from scipy import fft
+import torch
 
 from affetto.media_sound import Sound
 from affetto.soundtrack import Part
-
-Wave = NDArray[np.complexfloating[Any, Any]]
 
 DELAYS_S = (0.0233, 0.0271, 0.0297, 0.0331, 0.0367, 0.0403, 0.0437, 0.0479)
 PRE_DELAY_S = 0.012
 DECAY_S = 1.5  # to -60 dB
 DAMPING = 0.22  # weight of the sample before in each line's two-tap low-pass
 LENGTH_S, FADE_S = 2.0, 0.3  # of the answer to a click; it is at -80 dB by then
+BLOCK_S = 4
 
 DRUM_SEND_DB, LOW_SEND_DB, SEND_DB = -22.0, -28.0, -17.0
 BASS_PROGRAMS = range(32, 40)
@@ -39,46 +35,40 @@ def room_send_db(part: Part) -> float:
 class Room:
     """Takes blocks of (2, S) and gives what the room adds, (2, S); the dry sound is not in it.
 
-    The network's answer to a click, cut off after `LENGTH_S`, is convolved in partitions as long as
-    a block (Gardner 1995, "Efficient convolution without input-output delay").
+    The network's answer to a click, cut off after `LENGTH_S`, is convolved block by block; what
+    rings on is added to the next (overlap-add, Stockham 1966, "High-speed convolution and
+    correlation"). Blocks of `BLOCK_S` cost least.
     """
 
-    def __init__(self, sample_rate: int, block: int | None = None) -> None:
-        """Prepare.
-
-        Args:
-            sample_rate: in Hz.
-            block: samples of every block but the last, which may be shorter; None is one second.
-        """
-        self._size = block or sample_rate
-        click = answer_to_click(sample_rate)
-        count = -(-click.shape[-1] // self._size)
-        click = np.pad(click, ((0, 0), (0, 0), (0, count * self._size - click.shape[-1])))
-        parts = rearrange(click, "i o (p s) -> p i o s", p=count)
-        self._answers = fft.rfft(parts, 2 * self._size)  # (P, 2, 2, F)
-        self._total = np.zeros((2, self._size + 1), np.complex64)
-        self._product = np.empty_like(self._total)
-        self._before = np.zeros((2, self._size), np.float32)
-        self._spectra: list[Wave | None] = [None] * len(self._answers)
+    def __init__(self, sample_rate: int) -> None:
+        """Prepare for sound at `sample_rate` Hz."""
+        self._most = BLOCK_S * sample_rate
+        self._answers, self._size = answer_spectra(sample_rate)
+        self._ringing = np.zeros((2, self._size - self._most), np.float32)
 
     def __call__(self, block: Sound) -> Sound:
-        """The next (2, S) samples of the room."""
+        """The next (2, S) samples of the room; S is at most `BLOCK_S` seconds."""
         count = block.shape[1]
-        now = np.zeros((2, 2 * self._size), np.float32)
-        now[:, : self._size] = self._before
-        now[:, self._size : self._size + count] = block
-        self._before = now[:, self._size :]
-        self._spectra = [fft.rfft(now) if now.any() else None, *self._spectra[:-1]]
-        total, product = self._total, self._product
-        total[:] = 0
-        for spectrum, answer in zip(self._spectra, self._answers, strict=True):
-            if spectrum is not None:
-                for side in (0, 1):
-                    total += np.multiply(spectrum[side], answer[side], out=product)
-        if all(spectrum is None for spectrum in self._spectra):
+        if count > self._most:
+            raise ValueError(f"a block has at most {self._most} samples, got {count}")
+        ringing = self._ringing.shape[1]
+        if not block.any() and not self._ringing.any():
             return np.zeros((2, count), np.float32)
-        wet: Sound = fft.irfft(total, 2 * self._size)[:, self._size : self._size + count]
-        return wet
+        spectrum = torch.fft.rfft(torch.from_numpy(np.ascontiguousarray(block)), self._size)
+        total = self._answers[0] * spectrum[0]
+        total += self._answers[1] * spectrum[1]
+        wet: Sound = torch.fft.irfft(total, self._size).numpy()
+        wet[:, :ringing] += self._ringing
+        self._ringing = wet[:, count : count + ringing].copy()
+        return wet[:, :count]
+
+
+@lru_cache(maxsize=2)
+def answer_spectra(sample_rate: int) -> tuple[torch.Tensor, int]:
+    """Spectra of `answer_to_click`, (2, 2, F) complex64, and the length they are for."""
+    click = torch.from_numpy(answer_to_click(sample_rate))
+    size = BLOCK_S * sample_rate + click.shape[-1]
+    return torch.fft.rfft(click, size), size
 
 
 @lru_cache(maxsize=2)

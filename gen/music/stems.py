@@ -3,31 +3,32 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affetto.ahead import made_ahead
 from affetto.gen.music.arrange import INSTRUMENTS, mix_position
-from affetto.gen.music.loudness import LoudnessMeter
-from affetto.gen.music.room import Room, room_send_db
+from affetto.gen.music.limiter import HOP
+from affetto.gen.music.room import BLOCK_S, Room, room_send_db
 from affetto.gen.music.sound_files import read_raw, rows, wav_writer
 from affetto.gen.music.synth import Synth
 from affetto.media_sound import Sound
 from affetto.soundtrack import Part, Soundtrack
 
 FADE_IN_S, FADE_OUT_S = 0.002, 0.04
-AT_ONCE = 2  # parts that are played, and stems that are written
+AT_ONCE = 3  # parts that are played, and stems that are written
 
 
 @dataclass(frozen=True)
 class Music:
-    """The played parts on disk as raw files, their sum, its loudness and the stems' peak."""
+    """The played parts on disk as raw files, their sum and the stems' peak."""
 
     stems: dict[str, Path]
     bus: Path
-    lufs: float
     stem_peak: float
 
 
@@ -38,8 +39,12 @@ def play_parts(
     sample_rate: int,
     gains: Mapping[str, tuple[float, float]] | None,
     tell: Callable[[float], None],
+    hear: Callable[[Sound], None],
 ) -> Music:
-    """Play each part into its own raw file, some at the same time, and add them up in the bus."""
+    """Play each part into its own raw file, some at the same time, and add them up in the bus.
+
+    `tell` is told the share done; `hear` hears the bus in blocks, whole hops of the limiter.
+    """
     total = round(soundtrack.duration_s * sample_rate)
     stems, gone = _stem_paths(soundtrack.parts, work), Event()
 
@@ -64,12 +69,12 @@ def play_parts(
     finally:
         gone.set()
         pool.shutdown(cancel_futures=True)
-    bus, meter = work / "bus.raw", LoudnessMeter(sample_rate, peaks=False)
+    bus = work / "bus.raw"
     with bus.open("wb") as file:
-        for block in _summed(list(stems.values()), sample_rate):
+        for block in made_ahead(_summed(list(stems.values()), sample_rate // HOP * HOP)):
             file.write(rows(block).data)
-            meter.add(block)
-    return Music(stems, bus, meter.finish().integrated_lufs, peak)
+            hear(block)
+    return Music(stems, bus, peak)
 
 
 def _summed(stems: Sequence[Path], block: int) -> Iterator[Sound]:
@@ -107,8 +112,9 @@ def _placed(
     sides = np.sqrt(2) * 10 ** (gain_db / 20) * np.array([[np.cos(angle)], [np.sin(angle)]])
     send = np.float32(10 ** (room_send_db(part) / 20))
     room, start = Room(sample_rate), 0
-    for dry in blocks:
-        block = dry * sides.astype(np.float32)
+    while seconds := list(islice(blocks, BLOCK_S)):
+        block = np.concatenate(seconds, axis=1)
+        block *= sides.astype(np.float32)
         block += room(send * block)
         yield faded(block, start, total, sample_rate)
         start += block.shape[1]
