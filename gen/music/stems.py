@@ -39,11 +39,11 @@ def play_parts(
     sample_rate: int,
     gains: Mapping[str, tuple[float, float]] | None,
     tell: Callable[[float], None],
-    hear: Callable[[Sound], None],
+    hear: Callable[[Sound], object] | None = None,
 ) -> Music:
     """Play each part into its own raw file, some at the same time, and add them up in the bus.
 
-    `tell` is told the share done; `hear` hears the bus in blocks, whole hops of the limiter.
+    `tell` is told the share done; `hear`, if any, hears the bus in blocks, whole hops of the limiter.
     """
     total = round(soundtrack.duration_s * sample_rate)
     stems, gone = _stem_paths(soundtrack.parts, work), Event()
@@ -73,7 +73,8 @@ def play_parts(
     with bus.open("wb") as file:
         for block in made_ahead(_summed(list(stems.values()), sample_rate // HOP * HOP)):
             file.write(rows(block).data)
-            hear(block)
+            if hear:
+                hear(block)
     return Music(stems, bus, peak)
 
 
