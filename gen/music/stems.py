@@ -43,7 +43,7 @@ def play_parts(
 ) -> Music:
     """Play each part into its own raw file, some at the same time, and add them up in the bus.
 
-    `tell` is told the share done; `hear`, if any, hears the bus in blocks, whole hops of the limiter.
+    `tell` is told the share done; `hear`, if any, hears the bus, whole hops at a time.
     """
     total = round(soundtrack.duration_s * sample_rate)
     stems, gone = _stem_paths(soundtrack.parts, work), Event()
