@@ -41,8 +41,14 @@ from affetto.gen.music.composition import Composition, Levels, write_composition
 from affetto.gen.music.loop import Loop, write_loop
 from affetto.gen.music.loop_bars import choose_loop
 from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
-from affetto.gen.music.opening import OPENING_BARS, write_opening
-from affetto.gen.music.pipeline import ComposeOptions, MusicModels, compose, load_models
+from affetto.gen.music.opening import write_opening
+from affetto.gen.music.pipeline import (
+    OPENING_BARS,
+    ComposeOptions,
+    MusicModels,
+    compose,
+    load_models,
+)
 from affetto.gen.music.synth import Synth, choose_synth
 from affetto.keyframe_file import write_keyframes
 from affetto.media_sound import Sound
@@ -69,8 +75,8 @@ def run(
 ) -> Result:
     """Do the whole job; all files appear in `job.out` together, or none does.
 
-    While the rest is played, the first bars can be heard in a wav file beside the result, see
-    `affetto.gen.music.opening`; it goes when the result is whole.
+    While the rest is composed and played, the first bars can be heard in a wav file beside the
+    result, see `affetto.gen.music.opening`; it goes when the result is whole.
 
     Args:
         job: what is asked.
@@ -98,24 +104,26 @@ def run(
         seen = _watched(clip, asked, progress)
         measured = recognize_scene(seen.conditions, duration_s=seen.duration_s)
         wanted = _wanted(wishes, edit, measured, seen.duration_s)
+        early = stack.enter_context(_early(job.out))
+        begun = _first_bars(asked, early, synth, progress, opened)
         progress("composing", 0.42)
         torch.set_num_threads(1)  # the composer's matrices are small: two threads wait, not work
         models = models or models_of(asked.weights)
         choice = choose_piece(
             asked,
             lambda seed: _compose(
-                asked, dataclasses.replace(options, seed=seed), seen, wanted, models, edit
+                asked, dataclasses.replace(options, seed=seed), seen, wanted, models, edit,
+                None if asked.candidates > 1 else begun,
             ),
             wanted,
             folder,
             progress=progress,
-        )
+        )  # fmt: skip
+        if asked.candidates > 1 and not edit:
+            begun(choice.music)
         asked, music = choice.job, choice.music
         job = dataclasses.replace(job, seed=asked.seed, candidates=1)
-        early = stack.enter_context(_early(job.out))
-        mixed, off = _play(
-            asked, music, clip, seen.duration_s, synth, folder, early, progress, opened, edit
-        )
+        mixed, off = _play(asked, music, clip, seen.duration_s, synth, folder, progress, edit)
         loop = _loop(asked, music, wanted, seen, synth, folder) if job.loop else None
         progress("writing the film", 0.82)
         write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=film_tags(asked))
@@ -207,6 +215,28 @@ def _write_course(
     measured.save(folder / "measured_emotion.json")
 
 
+def _first_bars(
+    job: Job,
+    early: Path,
+    synth: Synth,
+    progress: Report,
+    opened: Callable[[Path], None] | None,
+) -> Callable[[Soundtrack], None]:
+    """Plays a piece's first bars into `early`, where there are more."""
+
+    def play(music: Soundtrack) -> None:
+        if len(music.bars) <= OPENING_BARS:
+            return
+        progress("playing the first bars", 0.44)
+        settings = MixSettings(target_lufs=job.loudness_lufs)
+        write_opening(music, early, synth=synth, settings=settings, sample_rate=SAMPLE_RATE)
+        progress(f"composing on, first bars in {early.name}", 0.46)
+        if opened:
+            opened(early)
+
+    return play
+
+
 def _play(
     job: Job,
     music: Soundtrack,
@@ -214,30 +244,20 @@ def _play(
     duration_s: float,
     synth: Synth,
     folder: Path,
-    early: Path,
     progress: Report,
-    opened: Callable[[Path], None] | None,
     edit: Edit | None,
 ) -> tuple[MixReport, float]:
-    """The first bars into `early`, then mix and stems into the folder; see `Edit.splice`."""
-    settings = MixSettings(target_lufs=job.loudness_lufs)
-    words = "playing and mixing"
-    if len(music.bars) > OPENING_BARS and not edit:
-        progress("playing the first bars", 0.48)
-        write_opening(music, early, synth=synth, settings=settings, sample_rate=SAMPLE_RATE)
-        words = f"playing on, first bars in {early.name}"
-        if opened:
-            opened(early)
-    progress(words, 0.5)
+    """Mix and stems into the folder; see `Edit.splice`."""
+    progress("playing and mixing", 0.5)
     mixed = render_soundtrack(
         dataclasses.replace(music, duration_s=duration_s),
         folder,
         synth=synth,
         original=_own_sound(job, clip),
-        settings=settings,
+        settings=MixSettings(target_lufs=job.loudness_lufs),
         sample_rate=SAMPLE_RATE,
         levels=edit.composition.levels if edit else None,
-        progress=lambda share: progress(words, 0.5 + 0.3 * share),
+        progress=lambda share: progress("playing and mixing", 0.5 + 0.3 * share),
     )
     return mixed, edit.splice(folder) if edit else 0.0
 
@@ -278,6 +298,7 @@ def _compose(
     wanted: EmotionTrack,
     models: MusicModels,
     edit: Edit | None,
+    begun: Callable[[Soundtrack], None] | None,
 ) -> Soundtrack:
     if edit:
         edit.check_length(seen.duration_s)
@@ -288,8 +309,9 @@ def _compose(
             f"--length {length_s:g}: give more than 0, at most the film's {seen.duration_s:.2f} s"
         )
     return compose(
-        seen.conditions, wanted, seen.cuts, duration_s=length_s, models=models, options=options
-    )
+        seen.conditions, wanted, seen.cuts, duration_s=length_s, models=models, options=options,
+        begun=begun,
+    )  # fmt: skip
 
 
 def _loop(

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from affetto.emotion_bank.bank import request_to_track
 from affetto.gen.music.built_in_synth import BuiltInSynth
 from affetto.gen.music.mix import MixSettings, render_soundtrack
 from affetto.gen.music.opening import opening, write_opening
+from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
+from affetto.request import parse_request
+from affetto.soundtrack import Cut
 
 RATE = 22_050
 
@@ -42,3 +46,35 @@ def test_the_sound_is_that_of_the_whole(piece, tmp_path):
     gain = np.vdot(first, whole) / np.vdot(first, first)
     assert np.abs(gain * first - whole).max() < 1e-4
     assert abs(20 * np.log10(gain)) < 3
+
+
+@pytest.mark.parametrize("words", ["calm", "0=sad; 30=excited:0.9; 60=tender"])
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_first_bars_are_composed_before_the_rest_and_stay(words, seed):
+    wanted = request_to_track(parse_request(words), duration_s=90.0)
+    cuts = [Cut(float(time_s), 0.5) for time_s in np.arange(4.3, 88, 7.1)]
+    early = []
+    whole = compose(
+        {}, wanted, cuts, duration_s=90.0, models=load_models(), options=ComposeOptions(seed=seed),
+        begun=early.append,
+    )  # fmt: skip
+    (begun,) = early
+    assert begun.bars == whole.bars
+    end_s = whole.bars[7].end_s - 0.01  # players of the next bar may be 8 ms early
+    steps = sum(span.start_s < whole.bars[8].end_s for span in whole.chords)
+    assert begun.chords[:steps] == whole.chords[:steps]
+    assert {span.symbol for span in begun.chords[steps:]} == {"N"}
+
+    def first(music):
+        notes = {
+            part.name: [
+                (note.start_s, min(note.end_s, end_s), note.pitch, note.velocity)
+                for note in part.notes
+                if note.start_s < end_s
+            ]
+            for part in music.parts
+        }
+        return {name: played for name, played in notes.items() if played}
+
+    assert first(begun) == first(whole)
+    assert max(note.start_s for part in begun.parts for note in part.notes) < end_s + 0.01

@@ -118,7 +118,8 @@ def recompose(
     parts = arrange(
         spans, music.bars, dynamics, emotion, cuts=cuts if options.hits else (),
         instruments=options.instruments, style=options.style, melody=models.melody,
-        seed=options.seed, cast_seed=cast_seed,
+        key=None if options.chords else parse_key(music.key), seed=options.seed,
+        cast_seed=cast_seed,
     )  # fmt: skip
     parts = recast(parts, casting)
     return replace(

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from affetto.files import resource_errors
 from affetto.gen.music.mix import MixSettings, render_soundtrack
+from affetto.gen.music.pipeline import OPENING_BARS
 from affetto.gen.music.synth import Synth
 from affetto.soundtrack import Part, Soundtrack
-
-OPENING_BARS = 8
 
 
 def opening(soundtrack: Soundtrack, num_bars: int = OPENING_BARS) -> Soundtrack:
@@ -36,7 +35,7 @@ def write_opening(
     these bars alone are brought to the target loudness, and the film's own sound is not there.
 
     Args:
-        soundtrack: all of the piece.
+        soundtrack: the piece, with the notes of these bars at least.
         path: the file.
         synth: plays.
         settings: loudness and peak.

@@ -1,7 +1,7 @@
 """Compose: film conditions and an emotion track in, a Soundtrack out."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput
 from affetto.gen.music.arrange import arrange
 from affetto.gen.music.chord_sheet import ChordSheet
-from affetto.gen.music.chords import chord_symbol, transpose
+from affetto.gen.music.chords import NO_CHORD, chord_symbol, transpose
 from affetto.gen.music.colour import coloured
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, only, shape_ends
@@ -30,6 +30,7 @@ from affetto.weights import Weights, fill, load_weights
 # on them.
 CONDITION_NAMES = ("clip", "emotion", "motion", "scene_offset")
 
+OPENING_BARS = 8  # written first, so that they can be heard while the rest is composed
 LEAST_DENSITY = 6.0  # notes sounding in a second: thinner is no music that people write
 
 
@@ -78,6 +79,7 @@ def compose(
     duration_s: float,
     models: MusicModels,
     options: ComposeOptions,
+    begun: Callable[[Soundtrack], None] | None = None,
 ) -> Soundtrack:
     """Compose music of exactly `duration_s` seconds.
 
@@ -88,6 +90,8 @@ def compose(
         duration_s: of the film.
         models: the nets.
         options: what the user fixed.
+        begun: is given the piece with the notes of its first `OPENING_BARS` bars before the rest
+            is composed.
 
     Raises:
         BadInput: an option is out of range, or the chord sheet has another number of chords than
@@ -101,22 +105,32 @@ def compose(
     steps = chord_steps(bars)
     if options.chords:
         key, symbols = _given_chords(options.chords, len(steps))
+    dynamics = predict_dynamics(models.dynamics, conditions, emotion, duration_s)
+    markers = tuple(Marker(cut.time_s, f"cut {number}") for number, cut in enumerate(cuts, 1))
+
+    def piece(symbols: Sequence[str], num_bars: int | None = None) -> Soundtrack:
+        spans = tuple(
+            ChordSpan(start, end, name) for (start, end), name in zip(steps, symbols, strict=True)
+        )
+        parts = arrange(
+            spans, bars, dynamics, emotion, cuts=cuts if options.hits else (),
+            instruments=options.instruments, style=options.style, melody=models.melody,
+            key=None if options.chords else key, seed=options.seed, num_bars=num_bars,
+        )  # fmt: skip
+        return Soundtrack(duration_s, str(key), bars, spans, parts, dynamics, markers)
+
+    def first_bars(symbols: Sequence[str]) -> None:
+        if begun:
+            begun(piece(symbols, OPENING_BARS))
+
+    if options.chords:
+        first_bars(symbols)
     else:
         symbols = sample_symbols(
             models.chords, conditions, emotion, bars, key,
-            key_is_fixed=options.key is not None, seed=options.seed,
+            key_is_fixed=options.key is not None, seed=options.seed, begun=first_bars,
         )  # fmt: skip
-    spans = tuple(
-        ChordSpan(start, end, name) for (start, end), name in zip(steps, symbols, strict=True)
-    )
-    dynamics = predict_dynamics(models.dynamics, conditions, emotion, duration_s)
-    parts = arrange(
-        spans, bars, dynamics, emotion, cuts=cuts if options.hits else (),
-        instruments=options.instruments, style=options.style, melody=models.melody,
-        seed=options.seed,
-    )  # fmt: skip
-    markers = tuple(Marker(cut.time_s, f"cut {number}") for number, cut in enumerate(cuts, 1))
-    return Soundtrack(duration_s, str(key), bars, spans, parts, dynamics, markers)
+    return piece(symbols)
 
 
 def _given_chords(sheet: ChordSheet, num_steps: int) -> tuple[Key, tuple[str, ...]]:
@@ -139,6 +153,7 @@ def sample_symbols(
     key_is_fixed: bool,
     seed: int,
     kept: Mapping[int, int] | None = None,
+    begun: Callable[[tuple[str, ...]], None] | None = None,
 ) -> tuple[str, ...]:
     """Chord symbols in the sounding key, one a chord step of the bars.
 
@@ -151,6 +166,7 @@ def sample_symbols(
         key_is_fixed: whether the mode stays at both ends whatever is felt there.
         seed: of the sampling.
         kept: step -> chord id in the model's keys of what must stay; the rest is written to fit.
+        begun: is told the symbols of the first bars before the rest is written, no-chord after.
     """
     kept = kept or {}
     times = np.array([(start + end) / 2 for start, end in chord_steps(bars)], dtype=np.float64)
@@ -166,11 +182,20 @@ def sample_symbols(
     )
     for step, chord in kept.items():
         only(bias, step, (chord,))
-    chords = sample_chords(model, inputs, bias, minor=key.mode == "min", seed=seed)
-    rng = np.random.default_rng([seed, 3])
-    written = coloured(chords.tolist(), valence.numpy(), arousal.numpy(), rng=rng)
-    written = [kept.get(step, chord) for step, chord in enumerate(written)]
-    return tuple(chord_symbol(transpose(chord, key.shift)) for chord in written)
+
+    def symbols(chords: NDArray[np.int64]) -> tuple[str, ...]:
+        rng = np.random.default_rng([seed, 3])
+        padded = [*chords.tolist(), *[NO_CHORD] * (len(times) - len(chords))]
+        written = coloured(padded, valence.numpy(), arousal.numpy(), rng=rng)
+        written = [kept.get(step, chord) for step, chord in enumerate(written)]
+        return tuple(chord_symbol(transpose(chord, key.shift)) for chord in written)
+
+    chords = sample_chords(
+        model, inputs, bias, minor=key.mode == "min", seed=seed,
+        first=len(chord_steps(bars[: OPENING_BARS + 1])),
+        begun=(lambda chords: begun(symbols(chords))) if begun else None,
+    )  # fmt: skip
+    return symbols(chords)
 
 
 def predict_dynamics(

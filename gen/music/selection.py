@@ -8,6 +8,7 @@ such a loop from a song; their means and spreads are those of 597 MuVi-Sync trai
 seconds each (script: benchmarks/chord_selection.py).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,7 +76,14 @@ def most_song_like(candidates: NDArray[np.integer]) -> int:
 
 
 def sample_chords(
-    model: MusicTransformer, inputs: Conditions, bias: Tensor, *, minor: bool, seed: int
+    model: MusicTransformer,
+    inputs: Conditions,
+    bias: Tensor,
+    *,
+    minor: bool,
+    seed: int,
+    first: int = WRITTEN_AT_ONCE,
+    begun: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> NDArray[np.int64]:
     """Chord ids (T,) in the model's keys.
 
@@ -85,13 +93,15 @@ def sample_chords(
         bias: (T, 159) added to the logits; its length is the number of chords.
         minor: mode of the piece.
         seed: same seed, same chords.
+        first: steps of the first window.
+        begun: is told its chords before the rest is written.
     """
     generator = torch.Generator().manual_seed(seed)
     written = np.zeros(0, dtype=np.int64)
     while len(written) < len(bias):
         known = written[-KEPT_IN_MIND:]
         start = len(written) - len(known)
-        stop = min(start + WRITTEN_AT_ONCE, len(bias))
+        stop = min(start + WRITTEN_AT_ONCE if len(written) else first, len(bias))
         drawn = _draw(
             model,
             {name: _window(track, start, stop + LOOK_AHEAD) for name, track in inputs.items()},
@@ -101,6 +111,8 @@ def sample_chords(
             generator=generator,
         )
         written = np.concatenate([written, drawn[most_song_like(drawn), len(known) :]])
+        if begun and not len(known):
+            begun(written)
     return written
 
 

@@ -28,7 +28,7 @@ from affetto.gen.music.arrange.palette import (
     liking,
 )
 from affetto.gen.music.arrange.plan import Cue, plan_cues
-from affetto.gen.music.arrange.scale import Scale, film_scale, turns_minor
+from affetto.gen.music.arrange.scale import Scale, heard_key, scale_of
 from affetto.gen.music.arrange.singer import Singer
 from affetto.gen.music.arrange.voicing import (
     KEYS_HIGH,
@@ -37,6 +37,7 @@ from affetto.gen.music.arrange.voicing import (
     next_voicing,
 )
 from affetto.gen.music.chords import NO_CHORD
+from affetto.gen.music.keys import Key
 from affetto.gen.music.melody import MelodyNet
 from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
 
@@ -60,8 +61,10 @@ def arrange(
     instruments: Sequence[str] | None = None,
     style: str | None = None,
     melody: MelodyNet | None = None,
+    key: Key | None = None,
     seed: int,
     cast_seed: int | None = None,
+    num_bars: int | None = None,
 ) -> tuple[Part, ...]:
     """Arrange chords for an ensemble.
 
@@ -75,8 +78,11 @@ def arrange(
         instruments: names of `INSTRUMENTS` to use, or None to let the emotion choose.
         style: a name of `STYLES`: who may play, where `instruments` does not say it, and how.
         melody: writes the lead; without it rules do (`lead.py`).
+        key: of the piece; None hears it in the chords.
         seed: not negative; the same seed gives the same notes.
         cast_seed: of the choice of instruments alone, `seed` if None.
+        num_bars: play only so many bars, as they are played in the whole; with `key` the chords of
+            these and of the next bar are all that matters.
 
     Returns:
         Parts with at least one note each, melody first, drums last. Notes are sorted by time.
@@ -107,19 +113,20 @@ def arrange(
         )
     else:
         ensemble = instruments_named(instruments)
+    key = key or heard_key(chords)
     conductor = _Conductor(
         ensemble=ensemble,
-        scale=film_scale(chords),
+        scale=scale_of(key),
         first=next((s.chord for m in measures for s in m.steps if s.chord), NO_CHORD),
         rng=np.random.default_rng([seed, 1]),
         pace=blend_style(overall).pace,
         by_turns=instruments is not None,
         net=melody,
-        minor=turns_minor(chords),
+        minor=key.mode == "min",
         seed=seed,
     )
     solo = not ensemble.keys() & {"harmony", "texture"}
-    for cue in plan_cues(sections, conductor.rng, solo=solo):
+    for cue in plan_cues(sections, conductor.rng, solo=solo)[:num_bars]:
         conductor.play(cue)
     return _played(conductor, measures, sections, dynamics, seed)
 

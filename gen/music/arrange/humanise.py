@@ -55,9 +55,10 @@ def perform(
     starts = np.array([e.start_s for e in rows])
     ends = np.array([e.end_s for e in rows])
     # Notes struck together drift together; each hand then differs a little.
-    _, together = np.unique(np.round(starts, 3), return_inverse=True)
-    drift = rng.normal(0.0, _JITTER_SD_S, together.max() + 1)[together]
-    drift = drift + rng.normal(0.0, 0.3 * _JITTER_SD_S, starts.size)
+    # Drawn note by note, so that a piece begins alike however far it is written.
+    _, first, together = np.unique(np.round(starts, 3), return_index=True, return_inverse=True)
+    drawn = rng.normal(size=(starts.size, 3))
+    drift = _JITTER_SD_S * (drawn[first[together], 0] + 0.3 * drawn[:, 1])
     if exact_s.size:
         after = np.clip(np.searchsorted(exact_s, starts), 0, exact_s.size - 1)
         nearest = np.minimum(
@@ -69,7 +70,7 @@ def perform(
     stops = np.minimum(stops, last_s)
     course = velocity_of(np.interp(starts, dynamics.times_s, dynamics.loudness))
     accents = np.array([e.accent for e in rows])
-    velocity = course + ROLE_VELOCITY[role] + accents + rng.normal(0.0, 2.5, starts.size)
+    velocity = course + ROLE_VELOCITY[role] + accents + 2.5 * drawn[:, 2]
     levels = np.clip(np.round(velocity), 1, 127).astype(int)
     notes = [
         Note(float(start), float(stop), event.pitch, int(level))

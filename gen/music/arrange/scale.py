@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from affetto.gen.music.chords import chord_id, pitch_classes
+from affetto.gen.music.keys import Key
 from affetto.soundtrack import ChordSpan
 
 Scale = frozenset[int]
@@ -38,8 +39,8 @@ def major_tonic(scale: Scale) -> int:
     return next(root for root in range(12) if {(root + step) % 12 for step in _MAJOR} == scale)
 
 
-def turns_minor(chords: Sequence[ChordSpan]) -> bool:
-    """Whether the relative minor's tonic triad sounds longer than the major's."""
+def heard_key(chords: Sequence[ChordSpan]) -> Key:
+    """The key of `film_scale`: minor where its relative minor's triad sounds longer."""
     tonic = major_tonic(film_scale(chords))
     held_s = {True: 0.0, False: 0.0}
     for span in chords:
@@ -47,7 +48,13 @@ def turns_minor(chords: Sequence[ChordSpan]) -> bool:
         if classes:
             held_s[True] += (classes[0] == (tonic + 9) % 12) * (span.end_s - span.start_s)
             held_s[False] += (classes[0] == tonic) * (span.end_s - span.start_s)
-    return held_s[True] > held_s[False]
+    minor = held_s[True] > held_s[False]
+    return Key((tonic + 9) % 12, "min") if minor else Key(tonic, "maj")
+
+
+def scale_of(key: Key) -> Scale:
+    """A key's diatonic collection, for minor that of its relative major."""
+    return frozenset((key.tonic + 3 * (key.mode == "min") + step) % 12 for step in _MAJOR)
 
 
 @lru_cache(maxsize=4096)
