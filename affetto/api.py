@@ -66,7 +66,7 @@ class SoundtrackWishes(TypedDict, total=False):
     loudness_lufs: float
     length_s: float | None
     original_sound: bool
-    hits: bool
+    hits: str
     chords: File | None
     candidates: int
     loop: bool

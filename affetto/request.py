@@ -19,15 +19,12 @@ from affetto.emotion import LABELS
 from affetto.emotion_words import labels_of, nearest_words
 from affetto.errors import RequestError
 from affetto.keyframe_file import MAX_KEYFRAMES, SUFFIXES, KeyframeWords, read_keyframes
+from affetto.time_words import seconds_of
 
 MAX_TEXT_BYTES = 4096
-MAX_TIME_S = 24 * 3600.0
 Easing = Literal["smooth", "linear", "step"]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-_TIME = re.compile(
-    r"(?:(?:(\d+):)?(\d+):)?((?:\d+\.?\d*|\.\d+)(?:e-?\d+)?)", re.ASCII | re.IGNORECASE
-)
 _POINT = re.compile(r"(vad?)\s*\((.*)\)", re.IGNORECASE)
 _EASED = re.compile(rf"(.*\S)\s+({'|'.join(get_args(Easing))})", re.IGNORECASE)
 # Marks that turn the reading direction: a text would not be what it looks like.
@@ -259,17 +256,10 @@ def _keyframes(words: list[KeyframeWords], where: str) -> tuple[Keyframe, ...]:
 
 
 def _time(word: str) -> float:
-    match = _TIME.fullmatch(word)
-    if not match:
-        why = "negative" if word.startswith("-") else "not a time"
-        raise RequestError(f"{_quoted(word)} is {why}: {_KEYFRAME_FORM}")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    if (match[2] and seconds >= 60) or (match[1] and minutes >= 60):
-        raise RequestError(f"{_quoted(word)} has 60 or more after a ':': {_KEYFRAME_FORM}")
-    time_s = 3600 * hours + 60 * minutes + seconds
-    if not time_s <= MAX_TIME_S:
-        raise RequestError(f"{_quoted(word)} is later than 24 hours")
-    return time_s
+    try:
+        return seconds_of(word)
+    except ValueError as error:
+        raise RequestError(f"{_quoted(word)} {error}: {_KEYFRAME_FORM}") from error
 
 
 def _easing(word: str) -> Easing:

@@ -58,6 +58,23 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class HitPoint:
+    """A moment that the user chose: the music shall meet it with a downbeat.
+
+    Attributes:
+        time_s: seconds from the start of the film.
+        wish: how it shall be met, "stop", "swell" or "silence"; "" leaves it to the mood.
+        rest_s: seconds of a silence; None lasts to the next point or the end.
+        name: its marker's.
+    """
+
+    time_s: float
+    wish: str = ""
+    rest_s: float | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Marker:
     """A named point in time, for example a cut."""
 

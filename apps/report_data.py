@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affetto.emotion import LABELS, EmotionTrack
+from affetto.gen.music.alignment import HitMet
 from affetto.gen.music.sync import TOLERANCE_S
 from affetto.soundtrack import Cut, Soundtrack
 
@@ -46,6 +47,7 @@ class ReportData:
         facts: (name, value) from the recipe: seed, synthesizer, weights and their licences.
         command: the command line that repeats the piece.
         notices: further sentences the reader should know.
+        hits: the user's own moments and how the bars meet them.
     """
 
     title: str
@@ -67,6 +69,7 @@ class ReportData:
     facts: Sequence[tuple[str, str]]
     command: str
     notices: Sequence[str]
+    hits: Sequence[HitMet] = ()
 
     def __post_init__(self) -> None:
         """Refuse parts that do not belong together."""

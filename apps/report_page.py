@@ -50,6 +50,7 @@ def page(data: ReportData, *, pictures: dict[int, str], plots: list[tuple[str, s
         _film_strip(data, pictures),
         plot_list("Over the film", plots),
         _chord_chart(data),
+        _hit_table(data),
         _cut_table(data),
         measure_table(data.measures),
         file_list(data.files),
@@ -186,6 +187,30 @@ def _cut_table(data: ReportData) -> str:
     return (
         f"<section><h2>Cuts</h2><p>{hits} of {len(met)} cuts meet a downbeat within 40 ms.</p>"
         f"{table}</section>"
+    )
+
+
+def _hit_table(data: ReportData) -> str:
+    """The user's own moments; nothing where there are none."""
+    if not data.hits:
+        return ""
+    head = "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("Your moment", "Name", "Met by", "Bar and beat", "Error")
+    )
+    rows = "".join(
+        f'<tr><td class="value">{clock(one.time_s, decimals=3)}</td><td>{escape(one.name)}</td>'
+        f"<td>{one.on}</td><td>{one.bar}.{one.beat}</td>"
+        f'<td class="value">{one.error_ms:+.1f} ms</td></tr>'
+        for one in data.hits
+    )
+    lines = sum(one.on == "downbeat" for one in data.hits)
+    return (
+        f"<section><h2>Hit points</h2><p>{lines} of your {len(data.hits)} moments meet a downbeat "
+        "within 40 ms. Where nothing meets one, the nearest beat is told; moments less than a bar "
+        f"apart, or that ask for more than 6 % of tempo change, cannot all be met.</p><div "
+        f'class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        "</section>"
     )
 
 

@@ -38,6 +38,7 @@ from affetto.files import staged_folder
 from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.composition import FILE as COMPOSITION
 from affetto.gen.music.composition import Composition, Levels, write_composition
+from affetto.gen.music.hit_points import Hits, parse_hits
 from affetto.gen.music.loop import Loop, write_loop
 from affetto.gen.music.loop_bars import choose_loop
 from affetto.gen.music.mix import MixReport, MixSettings, render_soundtrack
@@ -96,7 +97,9 @@ def run(
         clip = Clip.open(job.video)
         edit = open_edit(job) if job.edit else None
         asked = edit.asked if edit else job
-        options = _options(asked)
+        hits = _hits(asked, clip)
+        asked = dataclasses.replace(asked, hits=str(hits))  # without a file, to be edited later
+        options = _options(asked, hits)
         synth = choose_synth(asked.soundfont)
         credentials = load_credentials() if job.provenance else None
         wishes = _wishes(asked, edit, clip.duration_s, progress)
@@ -124,7 +127,7 @@ def run(
         asked, music = choice.job, choice.music
         job = dataclasses.replace(job, seed=asked.seed, candidates=1)
         mixed, off = _play(asked, music, clip, seen.duration_s, synth, folder, progress, edit)
-        loop = _loop(asked, music, wanted, seen, synth, folder) if job.loop else None
+        loop = _loop(asked, music, wanted, seen, hits, synth, folder) if job.loop else None
         progress("writing the film", 0.82)
         write_film(clip, folder / "mix.wav", folder / "film.mp4", metadata=film_tags(asked))
         progress("writing notes and report", 0.9)
@@ -138,7 +141,9 @@ def run(
             *(edit.notices(off) if edit else ()),
             *provenance_notices(credentials),
         )
-        result = result_of(job, music, seen, mixed, folder, started, told, choice.judged, loop)
+        result = result_of(
+            job, music, seen, mixed, folder, started, told, choice.judged, loop, hits
+        )
         record(job, wishes[0][0], content, weights, result, folder)
         page = report_data(
             job, result, music=music, seen=seen, measured=measured, wanted=wanted, mixed=mixed,
@@ -278,7 +283,12 @@ def models_of(weights: str) -> MusicModels:
     return load_models(chords=chords, dynamics=dynamics)
 
 
-def _options(job: Job) -> ComposeOptions:
+def _hits(job: Job, clip: Clip) -> Hits:
+    length_s = clip.duration_s if job.length_s is None else min(job.length_s, clip.duration_s)
+    return parse_hits(job.hits, duration_s=length_s, film_rate=clip.fps)
+
+
+def _options(job: Job, hits: Hits) -> ComposeOptions:
     sheet = read_chord_sheet(job.chords) if job.chords else None
     return ComposeOptions(
         seed=job.seed,
@@ -286,7 +296,7 @@ def _options(job: Job) -> ComposeOptions:
         bpm=job.tempo_bpm,
         instruments=job.instruments,
         style=job.style,
-        hits=job.hits,
+        hits=hits,
         chords=sheet,
     )
 
@@ -319,10 +329,11 @@ def _loop(
     music: Soundtrack,
     wanted: EmotionTrack,
     seen: VideoConditions,
+    hits: Hits,
     synth: Synth,
     folder: Path,
 ) -> Loop:
-    bars = choose_loop(music, wanted, seen.cuts if job.hits else ())
+    bars = choose_loop(music, wanted, hits.accents(seen.cuts))
     return write_loop(
         music, bars, folder, synth=synth, target_lufs=job.loudness_lufs, sample_rate=SAMPLE_RATE
     )

@@ -16,6 +16,7 @@ from affetto.errors import BadInput
 from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.composition import FILE, Composition, read_composition
 from affetto.gen.music.editing import Bars, changed_bars, recompose
+from affetto.gen.music.hit_points import names_file
 from affetto.gen.music.pipeline import ComposeOptions, MusicModels
 from affetto.gen.music.recast import Casting, check_casting, parse_casting, recast
 from affetto.gen.music.splice import EARLY_S, RING_S, splice_wav
@@ -31,7 +32,7 @@ _NUMBER, _MAYBE = (int, float), (str, type(None))
 WORDS: dict[str, tuple[type, ...]] = {
     "emotion": (str,), "seed": (int,), "key": _MAYBE, "tempo_bpm": (*_NUMBER, type(None)),
     "instruments": (list, type(None)), "style": _MAYBE, "loudness_lufs": _NUMBER,
-    "length_s": (*_NUMBER, type(None)), "original_sound": (bool,), "hits": (bool,),
+    "length_s": (*_NUMBER, type(None)), "original_sound": (bool,), "hits": (str,),
     "soundfont": _MAYBE, "weights": (str,), "clip_model": _MAYBE,
 }  # fmt: skip
 ELSEWHERE = ("soundfont", "weights", "clip_model")  # name files or hubs: never taken on trust
@@ -210,6 +211,8 @@ def _kept(job: Job, old: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(old.get(name), kinds):
             raise BadInput(f"{FILE} is damaged: {name} is {old.get(name)!r}")
     kept: dict[str, Any] = {name: old[name] for name in KEPT}
+    if names_file(kept["hits"]):
+        raise BadInput(f"{FILE} is damaged: hits is {kept['hits']!r}")
     if kept["instruments"] is not None:
         kept["instruments"] = tuple(str(name) for name in kept["instruments"])
     if kept["soundfont"] is not None:

@@ -12,10 +12,11 @@ from affetto.clip import Clip
 from affetto.conditioning.video import VideoConditions
 from affetto.credentials import Credentials
 from affetto.emotion import EmotionTrack
-from affetto.gen.music.alignment import alignment
+from affetto.gen.music.alignment import alignment, hits_met
 from affetto.gen.music.candidates import Candidate
 from affetto.gen.music.chord_sheet import write_chord_sheet
 from affetto.gen.music.composition import FILE as COMPOSITION
+from affetto.gen.music.hit_points import Hits, names_file
 from affetto.gen.music.lead_sheet import write_lead_sheet
 from affetto.gen.music.loop import FILE as LOOP
 from affetto.gen.music.loop import STEMS as LOOP_STEMS
@@ -56,6 +57,7 @@ def result_of(
     notices: tuple[str, ...],
     choices: tuple[Candidate, ...],
     loop: Loop | None,
+    hits: Hits,
 ) -> Result:
     """What came of a job; every file but the recipe and the page is there."""
     hit = alignment(music.bars, seen.cuts)
@@ -83,6 +85,7 @@ def result_of(
         notices=notices,
         candidates=choices,
         loop=loop,
+        hits=hits_met(music.bars, hits.points),
     )
 
 
@@ -150,6 +153,7 @@ def record(
 ) -> None:
     """Write recipe.json."""
     edited = job.edit / COMPOSITION if job.edit else None
+    markers = Path(job.hits) if names_file(job.hits) and not job.edit else None
     shown = dataclasses.asdict(result)
     for elsewhere in ("command", "folder", "files", "seed"):
         del shown[elsewhere]
@@ -162,7 +166,7 @@ def record(
             config=dataclasses.asdict(job),
             inputs=tuple(
                 file_record(path)
-                for path in (job.video, job.chords, job.soundfont, request.file, edited)
+                for path in (job.video, job.chords, job.soundfont, request.file, edited, markers)
                 if path
             ),
             weights=tuple(weights_record(one) for one in weights),

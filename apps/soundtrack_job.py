@@ -11,6 +11,7 @@ from affetto.gen.music.chord_names import key_name
 from affetto.gen.music.keys import parse_key
 
 if TYPE_CHECKING:
+    from affetto.gen.music.alignment import HitMet
     from affetto.gen.music.candidates import Candidate
     from affetto.gen.music.loop import Loop
 
@@ -34,7 +35,7 @@ class Job:
     loudness_lufs: float = -16.0
     length_s: float | None = None
     original_sound: bool = True
-    hits: bool = True
+    hits: str = "cuts"
     chords: Path | None = None
     candidates: int = 1
     loop: bool = False
@@ -100,7 +101,7 @@ class Job:
         words += ["--loop"] if self.loop else []
         words += ["--weights", self.weights] if self.weights != "default" else []
         words += ["--no-original-sound"] if not self.original_sound else []
-        words += ["--no-hits"] if not self.hits else []
+        words += ["--hits", self.hits] if self.hits != "cuts" else []
         words += ["--no-provenance"] if not self.provenance else []
         return shlex.join(words)
 
@@ -129,6 +130,7 @@ class Result:
     notices: tuple[str, ...]
     candidates: tuple["Candidate", ...] = ()
     loop: "Loop | None" = None
+    hits: tuple["HitMet", ...] = ()
 
 
 def summary(result: Result) -> str:
@@ -144,6 +146,7 @@ def summary(result: Result) -> str:
             f"true peak {result.true_peak_dbtp:.1f} dBTP",
             f"  strong cuts hit       {_share(result.strong_cuts_hit)} "
             f"(chance {result.strong_cuts_chance:.0%})",
+            *(f"  hit                   {line}" for line in hit_lines(result.hits)),
             f"  synthesizer           {result.synth}",
             *(f"  candidate             {line}" for line in candidate_lines(result.candidates)),
             *([f"  loop                  {loop_line(result.loop)}"] if result.loop else []),
@@ -163,6 +166,19 @@ def candidate_lines(candidates: Sequence["Candidate"]) -> list[str]:
         f"seed {one.seed}: {one.distance:.2f} from what was asked"
         + ("" if one.concordance is None else f", concordance {one.concordance:.2f}")
         for one in candidates
+    ]
+
+
+def hit_lines(hits: Sequence["HitMet"]) -> list[str]:
+    """A line for each of the user's moments: what meets it, and how exactly."""
+    return [
+        f"{one.time_s:.3f} s{f' ({one.name})' if one.name else ''}: "
+        + (
+            f"{one.on} {one.bar}.{one.beat}, {one.error_ms:+.1f} ms"
+            if one.on != "nothing"
+            else f"not met; the nearest beat is {one.bar}.{one.beat}, {one.error_ms:+.0f} ms"
+        )
+        for one in hits
     ]
 
 

@@ -66,6 +66,7 @@ def report_data(
         facts=_facts(job, result, models),
         command=result.command,
         notices=_notices(result, models),
+        hits=result.hits,
     )
 
 

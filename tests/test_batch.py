@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from affetto.apps.batch.job import Job
+from affetto.apps.batch.key import Digests
 from affetto.apps.batch.ledger import read_ledger
+from affetto.apps.batch.manifest import read_manifest
 from affetto.apps.batch.run import ENGINES, run
+from affetto.apps.verbs import job_of
 from affetto.errors import BadInput, ResourceError
 
 TESTS = str(Path(__file__).parent)
@@ -146,6 +149,22 @@ def test_files_in_requests_are_inputs(place):
     assert batch(place).done_before == 2
     (place / "b.txt").write_text("changed")
     assert batch(place).done_before == 1
+
+
+def test_marker_files_are_inputs_too(place):
+    (place / "film.mp4").write_bytes(b"a film")
+    (place / "marks.edl").write_text("TITLE: x")
+    write(
+        place,
+        {"id": "a", "do": "soundtrack", "video": "film.mp4", "hits": "marks.edl"},
+        {"id": "b", "do": "soundtrack", "video": "film.mp4", "hits": "3.2, 4=stop"},
+        {"id": "c", "do": "soundtrack", "video": "film.mp4", "hits": "none.edl"},
+    )
+    items, problems = read_manifest(
+        place / "manifest.jsonl", out=place / "out", job_of=job_of, digests=Digests({})
+    )
+    assert [item.options["hits"] for item in items] == [str(place / "marks.edl"), "3.2, 4=stop"]
+    assert [problem.line for problem in problems] == [3]
 
 
 def test_another_release_or_other_weights_do_it_again(place, monkeypatch):

@@ -150,6 +150,8 @@ def test_damaged_compositions_are_refused(folder, tmp_path, harm):
         ("weights", "hub:stranger/chords", "--weights hub:stranger/chords: give it again"),
         ("soundfont", "/etc/passwd", "--soundfont /etc/passwd: give it again"),
         ("casting", 3, "casting"),
+        ("hits", True, "hits is True"),
+        ("hits", "/home/them/marks.edl", "hits is"),
     ],
 )
 def test_a_strangers_options_are_not_taken_on_trust(film, folder, tmp_path, name, value, words):

@@ -7,14 +7,15 @@ import torch
 from affetto.condition import ConditionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput
-from affetto.gen.music.alignment import alignment
+from affetto.gen.music.alignment import alignment, hits_met
 from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.chords import NUM_CHORDS, chord_id
 from affetto.gen.music.harmony import emotion_leaning, shape_ends
+from affetto.gen.music.hit_points import Hits
 from affetto.gen.music.keys import parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
 from affetto.request import parse_request
-from affetto.soundtrack import Cut
+from affetto.soundtrack import Cut, HitPoint
 
 CUTS = tuple(
     Cut(time_s, strength) for time_s, strength in ((4.1, 0.9), (7.3, 0.4), (13.0, 1.0), (21.7, 0.8))
@@ -64,7 +65,20 @@ def _same(one, other):
 
 def test_strong_cuts_fall_on_downbeats_only_when_hits_are_on(models):
     assert alignment(composed(models).bars, CUTS).strongest_hit_share == 1
-    assert alignment(composed(models, hits=False).bars, CUTS).strongest_hit_share < 1
+    assert alignment(composed(models, hits=Hits(cuts=False)).bars, CUTS).strongest_hit_share < 1
+
+
+def test_the_users_moments_are_downbeats_before_any_cut(models):
+    points = (HitPoint(7.9, name="door"), HitPoint(16.2), HitPoint(20.4))
+    music = composed(models, hits=Hits(True, points))
+    met = hits_met(music.bars, points)
+    assert [(one.on, one.name) for one in met] == [
+        ("downbeat", "door"), ("downbeat", ""), ("downbeat", ""),
+    ]  # fmt: skip
+    assert max(abs(one.error_ms) for one in met) < 1
+    assert [m.text for m in music.markers if m.text.startswith("hit")] == [
+        "hit 1: door", "hit 2", "hit 3",
+    ]  # fmt: skip
 
 
 def test_emotion_sets_mode_tempo_and_weight(models):

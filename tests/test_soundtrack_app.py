@@ -59,9 +59,12 @@ def film(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(film):
     out = film.parent / "made"
+    markers = film.parent / "markers.csv"
+    markers.write_text("Name,Start\ndoor,0:04.700\n")
     code, text = command(
-        "soundtrack", film, "--out", out, "--seed", 5, "--json", "--emotion", "0=calm;7=excited"
-    )
+        "soundtrack", film, "--out", out, "--seed", 5, "--json", "--emotion", "0=calm;7=excited",
+        "--hits", markers,
+    )  # fmt: skip
     assert code == 0
     return out, json.loads(text)
 
@@ -128,6 +131,19 @@ def test_film_mix_and_stems_say_what_they_are(made):
         composite = "compositeWithTrainedAlgorithmicMedia"
         assert verdict.source == (generated if path.parent.name == "stems" else composite)
         assert [one.good for one in verdict.findings if one.kind == "recipe"] == [True]
+
+
+def test_the_users_marker_is_met_and_told(made, film):
+    out, answer = made
+    (met,) = answer["hits"]
+    assert (met["time_s"], met["name"], met["on"]) == (4.7, "door", "downbeat")
+    assert abs(met["error_ms"]) < 1
+    assert "1 of your 1 moments" in (out / "report.html").read_text()
+    recipe = json.loads((out / "recipe.json").read_text())
+    assert recipe["config"]["hits"] == "markers.csv"
+    assert "markers.csv" in [one["name"] for one in recipe["inputs"]]
+    assert json.loads((out / "composition.json").read_text())["asked"]["hits"] == "4.7"
+    assert "hit 1: door" in [marker.text for marker in read_midi(out / "music.mid").markers]
 
 
 def test_lengths_and_picture_are_the_films(made, film):
@@ -200,6 +216,7 @@ def test_notes_chords_and_page_can_be_read_back(made):
 def test_same_seed_same_content_and_the_chord_sheet_plays_again(made, film):
     out, _result = made
     words = ("soundtrack", film, "--seed", 5, "--json", "--emotion", "0=calm;7=excited")
+    words += ("--hits", film.parent / "markers.csv")
     again = out.parent / "again"
     code, _ = command(*words, "--out", again, "--chords", out / "chords.txt")
     assert code == 0
@@ -268,6 +285,7 @@ def bad_inputs(folder, film):
     (folder / "cut.mp4").write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     soundfile.write(folder / "sound.wav", np.zeros(8000), 8000)
     (folder / "bad.txt").write_text("key: C\n| C | Xyz |\n")
+    (folder / "bad.edl").write_text("this is not an edit list\n")
     (folder / "bad.sf2").write_bytes(b"RIFF\xff\xff\xff\xffsfbk" + b"\0" * 64)
     return {
         "missing": ([folder / "no.mp4"], 3, "no.mp4"),
@@ -283,6 +301,9 @@ def bad_inputs(folder, film):
         "instrument": ([film, "--instruments", "pianno"], 3, "piano"),
         "length": ([film, "--length", "1000"], 3, "film's"),
         "chords": ([film, "--chords", folder / "bad.txt"], 3, "line 2"),
+        "hits": ([film, "--hits", "3,x"], 2, "not a time"),
+        "late hit": ([film, "--hits", "3.2, 12.5"], 3, "from 0 to 12.00 s"),
+        "markers": ([film, "--hits", folder / "bad.edl"], 3, "no event"),
         "soundfont": ([film, "--soundfont", folder / "bad.sf2"], 3, "bad.sf2"),
         "weights": ([film, "--weights", "huge"], 3, "music_chords"),
         "usage": ([film, "--loudness", "loud"], 2, "loudness"),
@@ -293,8 +314,8 @@ def bad_inputs(folder, film):
 
 CASES = (
     "missing", "empty", "text", "truncated", "sound only", "unknown word", "timeline", "like",
-    "key", "tempo", "instrument", "length", "chords", "soundfont", "weights", "usage", "no place",
-    "out is a file",
+    "key", "tempo", "instrument", "length", "chords", "hits", "late hit", "markers",
+    "soundfont", "weights", "usage", "no place", "out is a file",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from affetto.apps.studio.emotion_editor import asked_curve, preset
 from affetto.apps.studio.emotion_map import read_place
 from affetto.apps.studio.requests import of_feelings, of_keyframes, of_place, without_files
 from affetto.apps.studio.settings import Settings, make_folder, parse_auth
+from affetto.apps.studio.tab_soundtrack import _job as soundtrack_job
 from affetto.apps.studio.words import bad, facts, notes, step
 from affetto.errors import BadInput, Cancelled, EngineError, RequestError, UsageError
 
@@ -72,6 +73,13 @@ def test_a_typed_request_names_no_file_of_this_machine(text, tmp_path):
     if text.strip()[:5].casefold() == "like:":
         clip = tmp_path / "clip.wav"
         assert without_files(text, clip=clip) == f"like:{clip}"
+
+
+def test_a_typed_hit_names_no_file_of_this_machine():
+    assert soundtrack_job("film.mp4", "sad", None, hits=" 3.2, 4 ")["hits"] == "3.2, 4"
+    assert soundtrack_job("film.mp4", "sad", None, hits="")["hits"] == "cuts"
+    with pytest.raises(BadInput, match="names of files"):
+        soundtrack_job("film.mp4", "sad", None, hits="/home/them/marks.EDL ")
 
 
 @pytest.mark.parametrize("request_", ["auto", "happy:0.9", "0=sad:0.9; 2.2=sad:0.8 step"])

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from affetto.gen.music.alignment import alignment
+from affetto.gen.music.alignment import alignment, hits_met
 from affetto.gen.music.sync import chord_steps, plan_bars
 from affetto.gen.music.tempo_glide import CADENCE, MAX_CHANGE, MAX_TEMPO
-from affetto.soundtrack import Bar, Cut
+from affetto.soundtrack import Bar, Cut, HitPoint
 
 
 def film(rng, duration_s, mean_s):
@@ -75,6 +75,42 @@ def test_a_stronger_neighbour_wins():
     starts_s = [bar.start_s for bar in bars]
     assert 10.4 in starts_s
     assert 10.0 not in starts_s
+
+
+def test_the_users_moments_go_before_all_cuts():
+    rng = np.random.default_rng(11)
+    errors_ms, told = [], []
+    for bpm in (60.0, 90.0, 120.0, 150.0):
+        for _ in range(4):
+            times_s = np.cumsum(rng.uniform(4.0, 12.0, size=20))
+            times_s = times_s[times_s < 116.0]
+            points = [HitPoint(float(time_s)) for time_s in times_s]
+            cuts = film(rng, 120.0, 1.5)
+            bars = plan_bars(120.0, cuts, bpm=bpm, points_s=times_s.tolist())
+            assert_tiles(bars, 120.0)
+            assert tempo_changes(bars).max() <= MAX_CHANGE + 1e-9
+            met = hits_met(bars, points)
+            told += [one.on for one in met]
+            errors_ms += [abs(one.error_ms) for one in met]
+    assert told.count("downbeat") >= 0.98 * len(told)
+    assert np.median(errors_ms) == 0
+
+
+def test_a_moment_that_cannot_be_met_is_told():
+    points = [HitPoint(10.0), HitPoint(10.13, name="too near"), HitPoint(0.0), HitPoint(30.0)]
+    bars = plan_bars(30.0, [], bpm=90.0, points_s=[point.time_s for point in points])
+    met = hits_met(bars, points)
+    assert sorted(one.on for one in met[:2]) == ["downbeat", "nothing"]
+    missed = next(one for one in met if one.on == "nothing")
+    assert abs(missed.error_ms) == pytest.approx(130)
+    assert [one.on for one in met[2:]] == ["downbeat", "downbeat"]
+    assert (met[2].bar, met[2].beat, met[3].bar) == (1, 1, len(bars) + 1)
+
+
+def test_without_cuts_the_users_moments_still_count():
+    bars = plan_bars(30.0, [Cut(11.0, 1.0)], bpm=90.0, hits=False, points_s=[12.3, -1.0, 30.0])
+    assert 12.3 in [bar.start_s for bar in bars]
+    assert 11.0 not in [bar.start_s for bar in bars]
 
 
 def test_cadence_without_cuts():

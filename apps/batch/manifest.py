@@ -16,6 +16,7 @@ from affetto.apps.batch.job import Item, Problem
 from affetto.apps.batch.key import Digests, item_key, weight_files
 from affetto.apps.progress import Report, silent
 from affetto.errors import BadInput, EngineError
+from affetto.gen.music.hit_points import names_file
 from affetto.request import parse_request
 
 MAX_LINE_BYTES = 64 * 1024
@@ -164,6 +165,9 @@ def _placed(name: str, value: Any, base: Path, inputs: list[Path]) -> Any:  # no
         return value
     if name in REQUESTS:
         return _placed_request(value, base, inputs)
+    if name == "hits" and names_file(value):
+        inputs.append(_input(Path(value.strip()), base))
+        return str(inputs[-1])
     if name in FOLDERS:
         folder = base / value
         if not folder.is_dir():

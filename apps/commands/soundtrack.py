@@ -48,8 +48,12 @@ def soundtrack(
         typer.Option("--original-sound/--no-original-sound", help="Keep the film's own sound."),
     ] = True,
     hits: Annotated[
-        bool, typer.Option("--hits/--no-hits", help="Put downbeats on strong cuts.")
-    ] = True,
+        str,
+        typer.Option(
+            help="What downbeats meet: cuts, none, your times such as 3.2,17.5=stop,30=silence:4 "
+            "(also swell), or a marker file (.edl, .otio, .csv)."
+        ),
+    ] = "cuts",
     chords: Annotated[
         Path | None, typer.Option(help="An edited chords.txt to play instead of composing chords.")
     ] = None,

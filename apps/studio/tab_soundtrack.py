@@ -14,6 +14,7 @@ from affetto.apps.studio.offered import answered, offer
 from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect
 from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput, EngineError
+from affetto.gen.music.hit_points import names_file
 
 Component = Any
 FIRST = "auto"
@@ -53,7 +54,7 @@ def build_soundtrack(desk: Desk) -> None:
 
     def make(
         film: str | None, emotion: str, clip: str | None, key: str, tempo: float | None,
-        instruments: list[str], style: str, loudness: float, original_sound: bool, hits: bool,
+        instruments: list[str], style: str, loudness: float, original_sound: bool, hits: str,
         seed: float, request: gr.Request,
     ) -> Generator[Updates, None, None]:  # fmt: skip
         try:
@@ -126,7 +127,8 @@ def _build_options() -> list[Component]:
         loudness = gr.Dropdown(LOUDNESS, value=-16, label="Loudness")
         with gr.Row():
             original = gr.Checkbox(True, label="Keep the film's own sound")
-            hits = gr.Checkbox(True, label="Put downbeats on strong cuts")
+            hits = gr.Textbox("cuts", label="Downbeats on: cuts, none, or times (3.2, 17.5=stop)",
+                              max_length=2000)  # fmt: skip
         seed = gr.Number(0, label="Seed: same seed, same music", precision=0, minimum=0)
     return [key, tempo, instruments, style, loudness, original, hits, seed]
 
@@ -142,9 +144,17 @@ def _job(
         "tempo_bpm": choices.get("tempo_bpm") or None,
         "instruments": list(choices.get("instruments") or ()) or None,
         "style": choices.get("style") or None,
+        "hits": _hits(choices.get("hits")),
         "seed": int(choices.get("seed") or 0),
     }
     return made | {"video": film, "out": RESULT, "emotion": request_for_job(emotion, clip)}
+
+
+def _hits(words: str | None) -> str:
+    """A stranger's words: they may name no file of this machine."""
+    if names_file(words := (words or "").strip() or "cuts"):
+        raise BadInput("the page takes no names of files: write times, such as 3.2, 17.5=stop")
+    return words
 
 
 def _lines(folder: Path) -> list[Line]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affetto.gen.music.sync import TOLERANCE_S, WINDOW_S
-from affetto.soundtrack import Bar, Cut
+from affetto.soundtrack import Bar, Cut, HitPoint
 
 Array = NDArray[np.float64]
 
@@ -62,6 +63,47 @@ def alignment(bars: Sequence[Bar], cuts: Sequence[Cut]) -> Alignment:
         beat_share=float(np.mean(beat_errors_s <= TOLERANCE_S)) if met else None,
         beat_chance=_covered(beats_s),
     )
+
+
+@dataclass(frozen=True)
+class HitMet:
+    """How the bars meet one of the user's moments.
+
+    Attributes:
+        time_s: the moment, seconds from the film's start.
+        name: its marker's.
+        on: what lies within 40 ms of it, a bar line before another beat.
+        bar: number of the bar in which that, or else the nearest beat, lies; from 1.
+        beat: its number in the bar, from 1.
+        error_ms: how much later than the moment it comes; negative if earlier.
+    """
+
+    time_s: float
+    name: str
+    on: Literal["downbeat", "beat", "nothing"]
+    bar: int
+    beat: int
+    error_ms: float
+
+
+def hits_met(bars: Sequence[Bar], points: Sequence[HitPoint]) -> tuple[HitMet, ...]:
+    """How each point is met, in their order; the film's end counts as a downbeat after the last."""
+    lines_s = np.array([bar.start_s for bar in bars] + [bars[-1].end_s])
+    beats_s = beat_times(bars)
+    places = [(n, beat) for n, bar in enumerate(bars, 1) for beat in range(1, bar.num_beats + 1)]
+    places.append((len(bars) + 1, 1))
+    told = []
+    for point in points:
+        line = int(np.argmin(np.abs(lines_s - point.time_s)))
+        met = abs(lines_s[line] - point.time_s) <= TOLERANCE_S
+        near_s = lines_s[line] if met else beats_s[np.argmin(np.abs(beats_s - point.time_s))]
+        bar, beat = places[int(np.argmin(np.abs(beats_s - near_s)))]
+        error_s = float(near_s) - point.time_s
+        on: Literal["downbeat", "beat", "nothing"] = (
+            "downbeat" if met else "beat" if abs(error_s) <= TOLERANCE_S else "nothing"
+        )
+        told.append(HitMet(point.time_s, point.name, on, bar, beat, round(1000 * error_s, 3)))
+    return tuple(told)
 
 
 def beat_times(bars: Sequence[Bar]) -> Array:

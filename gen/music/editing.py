@@ -116,7 +116,7 @@ def recompose(
         end_s,
     )
     parts = arrange(
-        spans, music.bars, dynamics, emotion, cuts=cuts if options.hits else (),
+        spans, music.bars, dynamics, emotion, cuts=options.hits.accents(cuts),
         instruments=options.instruments, style=options.style, melody=models.melody,
         key=None if options.chords else parse_key(music.key), seed=options.seed,
         cast_seed=cast_seed,

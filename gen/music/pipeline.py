@@ -18,12 +18,13 @@ from affetto.gen.music.chords import NO_CHORD, chord_symbol, transpose
 from affetto.gen.music.colour import coloured
 from affetto.gen.music.dynamics import DynamicsConfig, DynamicsNet
 from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, only, shape_ends
+from affetto.gen.music.hit_points import CUTS, Hits
 from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.melody import MelodyConfig, MelodyNet
 from affetto.gen.music.selection import sample_chords
 from affetto.gen.music.sync import chord_steps, plan_bars
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
-from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Marker, Soundtrack
+from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Soundtrack
 from affetto.weights import Weights, fill, load_weights
 
 # What the shipped nets read; other conditions (the picture's semantic vector) are for nets trained
@@ -53,7 +54,7 @@ class ComposeOptions:
     bpm: float | None = None
     instruments: tuple[str, ...] | None = None
     style: str | None = None
-    hits: bool = True
+    hits: Hits = CUTS
     chords: ChordSheet | None = None
 
 
@@ -86,7 +87,8 @@ def compose(
     Args:
         conditions: the film's, batch 1, as made by `affetto.conditioning.video`.
         emotion: what the music shall express, over the same seconds.
-        cuts: where shots end; the strongest become downbeats when `options.hits`.
+        cuts: where shots end; the strongest become downbeats, after the user's own moments, as
+            `options.hits` says.
         duration_s: of the film.
         models: the nets.
         options: what the user fixed.
@@ -101,19 +103,22 @@ def compose(
     suggested = suggest_key(emotion, rng=rng)
     key = parse_key(options.key) if options.key else suggested
     bpm = parse_bpm(options.bpm) if options.bpm else suggest_tempo(emotion)
-    bars = plan_bars(duration_s, cuts, bpm=bpm, hits=options.hits)
+    bars = plan_bars(
+        duration_s, cuts, bpm=bpm, hits=options.hits.cuts,
+        points_s=[point.time_s for point in options.hits.points],
+    )  # fmt: skip
     steps = chord_steps(bars)
     if options.chords:
         key, symbols = _given_chords(options.chords, len(steps))
     dynamics = predict_dynamics(models.dynamics, conditions, emotion, duration_s)
-    markers = tuple(Marker(cut.time_s, f"cut {number}") for number, cut in enumerate(cuts, 1))
+    markers = options.hits.markers(cuts)
 
     def piece(symbols: Sequence[str], num_bars: int | None = None) -> Soundtrack:
         spans = tuple(
             ChordSpan(start, end, name) for (start, end), name in zip(steps, symbols, strict=True)
         )
         parts = arrange(
-            spans, bars, dynamics, emotion, cuts=cuts if options.hits else (),
+            spans, bars, dynamics, emotion, cuts=options.hits.accents(cuts),
             instruments=options.instruments, style=options.style, melody=models.melody,
             key=None if options.chords else key, seed=options.seed, num_bars=num_bars,
         )  # fmt: skip

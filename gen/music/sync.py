@@ -2,8 +2,9 @@
 
 The bars are searched on a fine grid (`tempo_search`), where beats near cuts and bar lines on
 prominent cuts are worth something and tempo changes and odd bars cost something; then the lines
-are moved onto their cuts while the tempo glides (`tempo_glide`). The tempo that is wished may
-itself move: time is then counted in wished beats.
+are moved onto their cuts while the tempo glides (`tempo_glide`). A moment that the user chose is
+worth more than all cuts around it. The tempo that is wished may itself move: time is then counted
+in wished beats.
 
 Source:
     The idea of hit points is old craft; EMSYNC (2025) tells a generator how far the next cut is.
@@ -30,6 +31,7 @@ TOLERANCE_S = 0.040  # what the eye and ear take for together
 _REACH_S = 0.045  # how far from a cut a beat is still worth something to it
 _BEAT_REWARD = 0.4  # of a beat on a cut
 _LINE_REWARD = 1.6  # of a bar line on a cut, besides, times how prominent and strong it is
+_POINT_BEAT, _POINT_LINE = 8.0, 16.0  # of a beat, and of a bar line besides, on the user's moment
 _WISH_STEP_S = 0.25
 _WISH_DRIFT = 0.03  # the wished tempo moves by at most so much over four beats
 _LEAST_BEATS = 5.5  # a shorter film is one bar
@@ -45,7 +47,12 @@ class _Wish(NamedTuple):
 
 
 def plan_bars(
-    duration_s: float, cuts: Sequence[Cut], *, bpm: float | Tempo, hits: bool = True
+    duration_s: float,
+    cuts: Sequence[Cut],
+    *,
+    bpm: float | Tempo,
+    hits: bool = True,
+    points_s: Sequence[float] = (),
 ) -> tuple[Bar, ...]:
     """Tile [0, duration_s] with bars.
 
@@ -55,7 +62,9 @@ def plan_bars(
         bpm: wished quarter notes per minute, > 0, or a function that gives it at a time in
             seconds; its jumps are smoothed. Bars stay within +-18 % of it, mostly within +-12 %; a
             film of up to five beats is one bar of whatever tempo fits.
-        hits: False gives bars of the wished tempo that end with the film and ignore the cuts.
+        hits: False ignores the cuts; without points_s too, the bars have the wished tempo.
+        points_s: moments that the user chose, in seconds; bar lines are put on them before any cut
+            is thought of, within the same bounds of the tempo.
 
     Returns:
         Bars in order, without gaps, mostly 4/4 with a 2/4, 3/4 or 5/4 bar where a hit needs it.
@@ -69,7 +78,9 @@ def plan_bars(
     num_beats = float(wish.beats[-1])
     if num_beats < _LEAST_BEATS:
         return (Bar(0.0, duration_s, min(BEATS_PER_BAR + 1, max(1, round(num_beats)))),)
-    found = _search(duration_s, cuts, wish) if hits else None
+    cuts = cuts if hits else ()
+    points_s = [time_s for time_s in points_s if 0 < time_s < duration_s]
+    found = _search(duration_s, cuts, points_s, wish) if hits or points_s else None
     if found is None:
         return _even_bars(duration_s, wish)
     lines, beats = found
@@ -77,7 +88,7 @@ def plan_bars(
     places = np.array(lines, dtype=np.float64) * (num_beats / lines[-1])
     lines_s = np.interp(places, wish.beats, wish.times_s)
     wished_s = np.diff(lines_s) / np.diff(places)
-    pulls = _pulls(lines_s, metres, cuts)
+    pulls = _pulls(lines_s, metres, cuts, points_s)
     return _tiled(glide(lines_s, metres, wished_s, pulls), beats, duration_s)
 
 
@@ -103,7 +114,7 @@ def _passed(times_s: Array, rates: Array) -> Array:
 
 
 def _search(
-    duration_s: float, cuts: Sequence[Cut], wish: _Wish
+    duration_s: float, cuts: Sequence[Cut], points_s: Sequence[float], wish: _Wish
 ) -> tuple[list[int], list[int]] | None:
     """Bar lines in cells of a wished beat, and the bars' beats."""
     num_cells = round(float(wish.beats[-1]) * CELLS)
@@ -113,6 +124,9 @@ def _search(
     times_s = np.array([cut.time_s for cut in inside])
     beat = _near(cells_s, times_s, np.full(len(inside), _BEAT_REWARD))
     line = _near(cells_s, *_candidates(duration_s, inside, duration_s / float(wish.beats[-1])))
+    chosen = np.asarray(points_s, dtype=np.float64)
+    beat += _near(cells_s, chosen, np.full(len(chosen), _POINT_BEAT))
+    line += _near(cells_s, chosen, np.full(len(chosen), _POINT_LINE))
     pace = np.interp(cells_s, (wish.times_s[1:] + wish.times_s[:-1]) / 2,
                      np.log(np.diff(wish.beats) / np.diff(wish.times_s)))  # fmt: skip
     drift = -CELLS * BEATS_PER_BAR * CELLS * np.gradient(pace)
@@ -131,25 +145,29 @@ def _near(cells_s: Array, times_s: Array, worth: Array) -> Array:
     return total
 
 
-def _pulls(lines_s: Array, metres: Array, cuts: Sequence[Cut]) -> list[Pull]:
-    """The beats that are near cuts, those of the strongest first."""
+def _pulls(
+    lines_s: Array, metres: Array, cuts: Sequence[Cut], points_s: Sequence[float]
+) -> list[Pull]:
+    """The beats that are near the user's moments or cuts, those of the strongest first."""
     numbers = [(bar, beat) for bar, metre in enumerate(metres) for beat in range(int(metre))]
     beat_s = np.diff(lines_s) / metres
     beats_s = np.array([lines_s[bar] + beat * beat_s[bar] for bar, beat in numbers])
     pulls: dict[tuple[int, int], tuple[float, float]] = {}  # of a beat: the strongest, its time
-    for cut in cuts:
-        if not (0 < cut.time_s < lines_s[-1] and math.isfinite(cut.strength)):
+    wanted = [(cut.strength, cut.time_s) for cut in cuts if math.isfinite(cut.strength)]
+    for strength, time_s in [*((math.inf, time_s) for time_s in points_s), *wanted]:
+        if not 0 < time_s < lines_s[-1]:
             continue
-        after = int(np.searchsorted(beats_s, cut.time_s))
-        beat = min(
-            after - 1, after, key=lambda n: abs(beats_s[min(n, len(beats_s) - 1)] - cut.time_s)
-        )
-        if beat in (0, len(beats_s)) or abs(beats_s[beat] - cut.time_s) > _REACH_S:
+        after = int(np.searchsorted(beats_s, time_s))
+        beat = min(after - 1, after, key=lambda n: abs(beats_s[min(n, len(beats_s) - 1)] - time_s))
+        if beat in (0, len(beats_s)) or abs(beats_s[beat] - time_s) > _REACH_S:
             continue
-        found = (cut.strength, -cut.time_s)
+        found = (strength, -time_s)
         pulls[numbers[beat]] = max(pulls.get(numbers[beat], found), found)
     ordered = sorted(pulls.items(), key=lambda pull: (-pull[1][0], pull[0]))
-    return [(bar, beat, -minus_s) for (bar, beat), (_, minus_s) in ordered]
+    return [
+        Pull(bar, beat, -minus_s, chosen=strength == math.inf)
+        for (bar, beat), (strength, minus_s) in ordered
+    ]
 
 
 def _even_bars(duration_s: float, wish: _Wish) -> tuple[Bar, ...]:

@@ -10,6 +10,7 @@ Source:
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,19 @@ _QUICKEST, _SLOWEST = 0.995 * (1 + MAX_TEMPO), 1.005 * (1 - MAX_TEMPO)
 _AIM = 0.056  # what is solved for, so that the linear form of the bound stays inside it
 _NEAR_S = 0.010  # a bar line this near to its cut is set on it
 _LINE_S, _BEAT_S = 0.001, 0.012  # how far a line or a beat may easily stand from its cut
+_CHOSEN_S = 0.0002  # or either from a moment that the user chose
 _EASY_CHANGE, _EASY_AWAY = 0.02, 0.02  # of the tempo: from bar to bar, and from what was found
 _ROUNDS = 200
 _STIFFNESS = 1e5
 
-Pull = tuple[int, int, float]  # bar, beat in it (0: its line), seconds of the cut meant to be there
+
+class Pull(NamedTuple):
+    """A cut, or a moment that the user chose, meant to be on a beat; beat 0 is the bar's line."""
+
+    bar: int
+    beat: int
+    time_s: float
+    chosen: bool = False
 
 
 def glide(lines_s: Array, beats: Array, wished_s: Array, pulls: list[Pull]) -> Array:
@@ -48,10 +57,11 @@ def glide(lines_s: Array, beats: Array, wished_s: Array, pulls: list[Pull]) -> A
     wanted = _Squares(num_bars + 1)
     wanted.add(np.array([0, num_bars]), [np.ones(2)], lines_s[[0, -1]], np.full(2, 1e12))
     if pulls:
-        bar = np.array([pull[0] for pull in pulls])
-        share = np.array([pull[1] for pull in pulls]) / beats[bar]
+        bar = np.array([pull.bar for pull in pulls])
+        share = np.array([pull.beat for pull in pulls]) / beats[bar]
         width = np.where(share == 0, _LINE_S, _BEAT_S)
-        times_s = np.array([pull[2] for pull in pulls])
+        width[[pull.chosen for pull in pulls]] = _CHOSEN_S
+        times_s = np.array([pull.time_s for pull in pulls])
         wanted.add(bar, [1 - share, share], times_s, width**-2.0)
     found = np.diff(lines_s) / (beats * wished_s)
     length = 1 / (beats * wished_s)
@@ -140,7 +150,7 @@ def limited(course: Array, slope: Array) -> Array:
 def _on_cuts(lines_s: Array, beats: Array, wished_s: Array, pulls: list[Pull]) -> Array:
     """Lines near their cuts are set on them, the first pulls first, where the bounds allow it."""
     moved = lines_s.copy()
-    for bar, beat, time_s in pulls:
+    for bar, beat, time_s, _ in pulls:
         if beat == 0 and abs(time_s - lines_s[bar]) <= _NEAR_S:
             around = slice(max(0, bar - 2), bar + 3)
             tried = moved[around].copy()
