@@ -37,28 +37,33 @@ class HopMeter:
         self._weighting = KWeighting(sample_rate)
         self._true_peak = TruePeak(sample_rate)
         self._fine = np.zeros((2, 0), np.float32)
+        self._squares = np.zeros(0)  # of the hop under way
         self._peaks: list[Values] = []
         self._energies: list[Values] = []
         self.num_samples = 0
 
     def add(self, block: Sound) -> None:
-        """Take the next (2, S); S is a multiple of HOP in all blocks but the last."""
+        """Take the next (2, S)."""
         self.num_samples += block.shape[1]
-        squares = np.square(self._weighting(block)).sum(axis=0)
-        padded = np.pad(squares, (0, -len(squares) % HOP))
-        energies = reduce(padded, "(h s) -> h", "sum", s=HOP)
-        self._energies.append(energies.astype(np.float32))
+        self._add_squares(np.square(self._weighting(block)).sum(axis=0))
         self._add_fine(self._true_peak.add(block))
 
     def finish(self) -> "HopLevels":
         """All hops; call once."""
         self._add_fine(self._true_peak.add(np.zeros((2, 0), np.float32), last=True))
+        self._add_squares(np.zeros(-len(self._squares) % HOP))
         size = OVERSAMPLING * HOP
         self._add_fine(np.zeros((2, -self._fine.shape[1] % size), np.float32))
         energies = np.concatenate([np.zeros(0, np.float32), *self._energies])
         peaks = np.concatenate([np.zeros(0, np.float32), *self._peaks])
         peaks = np.append(peaks, np.zeros(len(energies), np.float32))[: len(energies)]
         return HopLevels(peaks, energies, self.num_samples, self._rate)
+
+    def _add_squares(self, squares: NDArray[np.float64]) -> None:
+        joined = np.concatenate([self._squares, squares])
+        whole = len(joined) // HOP * HOP
+        self._energies.append(reduce(joined[:whole], "(h s) -> h", "sum", s=HOP).astype(np.float32))
+        self._squares = joined[whole:]
 
     def _add_fine(self, fine: Sound) -> None:
         size = OVERSAMPLING * HOP

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy.fft import next_fast_len
 
 from affetto.media_sound import Sound
 from affetto.soundtrack import Part
@@ -19,6 +20,7 @@ DECAY_S = 1.5  # to -60 dB
 DAMPING = 0.22  # weight of the sample before in each line's two-tap low-pass
 LENGTH_S, FADE_S = 2.0, 0.3  # of the answer to a click; it is at -80 dB by then
 BLOCK_S = 4
+_STEP = 2048  # Fourier transforms of many times two samples are half as dear as of others as long
 
 DRUM_SEND_DB, LOW_SEND_DB, SEND_DB = -22.0, -28.0, -17.0
 BASS_PROGRAMS = range(32, 40)
@@ -67,7 +69,8 @@ class Room:
 def answer_spectra(sample_rate: int) -> tuple[torch.Tensor, int]:
     """Spectra of `answer_to_click`, (2, 2, F) complex64, and the length they are for."""
     click = torch.from_numpy(answer_to_click(sample_rate))
-    size = BLOCK_S * sample_rate + click.shape[-1]
+    least = BLOCK_S * sample_rate + click.shape[-1]
+    size = _STEP * next_fast_len(-(-least // _STEP), real=True)
     return torch.fft.rfft(click, size), size
 
 

@@ -1,18 +1,18 @@
 """The parts of a piece as sound: each at its place and in the room, and their sum."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Event
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affetto.ahead import made_ahead
 from affetto.gen.music.arrange import INSTRUMENTS, mix_position
-from affetto.gen.music.limiter import HOP
 from affetto.gen.music.room import BLOCK_S, Room, room_send_db
 from affetto.gen.music.sound_files import read_raw, rows, wav_writer
 from affetto.gen.music.synth import Synth
@@ -41,49 +41,50 @@ def play_parts(
     tell: Callable[[float], None],
     hear: Callable[[Sound], object] | None = None,
 ) -> Music:
-    """Play each part into its own raw file, some at the same time, and add them up in the bus.
+    """Play the parts side by side, each into its own raw file, and add them up in the bus.
 
-    `tell` is told the share done; `hear`, if any, hears the bus, whole hops at a time.
+    `tell` is told the share done; `hear`, if any, hears the bus.
     """
     total = round(soundtrack.duration_s * sample_rate)
-    stems, gone = _stem_paths(soundtrack.parts, work), Event()
-
-    def play(part: Part) -> float:
-        place = gains[part.name] if gains is not None else _place(part)
-        dry = synth.render(part, duration_s=soundtrack.duration_s, sample_rate=sample_rate)
-        peak = 0.0
-        with stems[part.name].open("wb") as file:
-            for block in _placed(part, dry, place, total, sample_rate):
-                if gone.is_set():
-                    break
-                file.write(rows(block).data)
-                peak = max(peak, float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
-        return peak
-
-    pool = ThreadPoolExecutor(AT_ONCE)
-    try:
-        peak = 0.0
-        for number, highest in enumerate(pool.map(play, soundtrack.parts), 1):
-            peak = max(peak, highest)
-            tell(number / len(soundtrack.parts))
-    finally:
-        gone.set()
-        pool.shutdown(cancel_futures=True)
-    bus = work / "bus.raw"
-    with bus.open("wb") as file:
-        for block in made_ahead(_summed(list(stems.values()), sample_rate // HOP * HOP)):
+    stems, bus, peak, done = _stem_paths(soundtrack.parts, work), work / "bus.raw", 0.0, 0
+    with contextlib.ExitStack() as stack:
+        players = []
+        for part in soundtrack.parts:
+            place = gains[part.name] if gains is not None else _place(part)
+            dry = synth.render(part, duration_s=soundtrack.duration_s, sample_rate=sample_rate)
+            wet = _placed(part, dry, place, total, sample_rate)
+            players.append(_kept(wet, stack.enter_context(stems[part.name].open("wb"))))
+        file = stack.enter_context(bus.open("wb"))
+        together = stack.enter_context(contextlib.closing(made_ahead(_summed(players), depth=1)))
+        for block, highest in together:
             file.write(rows(block).data)
             if hear:
                 hear(block)
+            peak, done = max(peak, highest), done + block.shape[1]
+            tell(done / total)
     return Music(stems, bus, peak)
 
 
-def _summed(stems: Sequence[Path], block: int) -> Iterator[Sound]:
-    for blocks in zip(*(read_raw(stem, block=block) for stem in stems), strict=True):
-        total = blocks[0].copy()
-        for one in blocks[1:]:
-            total += one
-        yield total
+def _kept(blocks: Iterator[Sound], file: BinaryIO) -> Iterator[tuple[Sound, float]]:
+    """The blocks, written to a file too, each with its peak."""
+    for block in blocks:
+        file.write(rows(block).data)
+        yield block, max(float(block.max(initial=0.0)), -float(block.min(initial=0.0)))
+
+
+def _summed(players: Sequence[Iterator[tuple[Sound, float]]]) -> Iterator[tuple[Sound, float]]:
+    """Block by block the sum of all, some of them played at the same time, and the highest peak."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        while played := [one for one in pool.map(_next, players) if one]:
+            blocks, peaks = zip(*played, strict=True)
+            total = blocks[0].copy()
+            for one in blocks[1:]:
+                total += one
+            yield total, max(peaks)
+
+
+def _next(player: Iterator[tuple[Sound, float]]) -> tuple[Sound, float] | None:
+    return next(player, None)
 
 
 def _stem_paths(parts: Sequence[Part], work: Path) -> dict[str, Path]:
@@ -110,12 +111,14 @@ def _placed(
     """A part at its level and place, with its room and faded ends."""
     gain_db, pan = place
     angle = (pan + 1) * np.pi / 4  # equal power; the middle is unchanged
-    sides = np.sqrt(2) * 10 ** (gain_db / 20) * np.array([[np.cos(angle)], [np.sin(angle)]])
+    level = np.sqrt(2) * 10 ** (gain_db / 20)
+    left, right = np.float32(level * np.cos(angle)), np.float32(level * np.sin(angle))
     send = np.float32(10 ** (room_send_db(part) / 20))
     room, start = Room(sample_rate), 0
     while seconds := list(islice(blocks, BLOCK_S)):
         block = np.concatenate(seconds, axis=1)
-        block *= sides.astype(np.float32)
+        block[0] *= left
+        block[1] *= right
         block += room(send * block)
         yield faded(block, start, total, sample_rate)
         start += block.shape[1]

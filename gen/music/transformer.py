@@ -156,7 +156,7 @@ class MusicTransformer(nn.Module):
         heard = repeats(chords) if self.copy is not None else None
         return self._advance(chords, heard, progress)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def generate(
         self,
         conditions: Conditions,
