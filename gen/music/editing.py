@@ -118,7 +118,7 @@ def recompose(
     parts = arrange(
         spans, music.bars, dynamics, emotion, cuts=options.hits.accents(cuts),
         instruments=options.instruments, style=options.style, melody=models.melody,
-        key=None if options.chords else parse_key(music.key), seed=options.seed,
+        key=parse_key(music.key), seed=options.seed,
         cast_seed=cast_seed,
     )  # fmt: skip
     parts = recast(parts, casting)

@@ -120,7 +120,7 @@ def compose(
         parts = arrange(
             spans, bars, dynamics, emotion, cuts=options.hits.accents(cuts),
             instruments=options.instruments, style=options.style, melody=models.melody,
-            key=None if options.chords else key, seed=options.seed, num_bars=num_bars,
+            key=key, seed=options.seed, num_bars=num_bars,
         )  # fmt: skip
         return Soundtrack(duration_s, str(key), bars, spans, parts, dynamics, markers)
 
