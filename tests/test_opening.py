@@ -63,7 +63,8 @@ def test_the_first_bars_are_composed_before_the_rest_and_stay(words, seed):
     end_s = whole.bars[7].end_s - 0.01  # players of the next bar may be 8 ms early
     steps = sum(span.start_s < whole.bars[8].end_s for span in whole.chords)
     assert begun.chords[:steps] == whole.chords[:steps]
-    assert {span.symbol for span in begun.chords[steps:]} == {"N"}
+    unwritten = [span for span in begun.chords if span.start_s >= whole.bars[10].start_s]
+    assert {span.symbol for span in unwritten} == {"N"}
 
     def first(music):
         notes = {

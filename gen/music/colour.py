@@ -1,9 +1,10 @@
 """Chord colour: what a feeling adds to plain chords, function for function.
 
 A dominant stays a dominant, but a tense one is a diminished seventh; a tonic at rest gains its
-major seventh. The signs follow the studies of chord qualities (Lahdelma and Eerola 2016: major
-sevenths are heard as tender and nostalgic, diminished and augmented chords as tense); how often
-is ours. MuVi-Sync is silent about it: 0.005 nats between its picture labels and chord quality.
+major seventh; here and there a chord gives way to the dominant of the next. The signs follow the
+studies of chord qualities (Lahdelma and Eerola 2016: major sevenths are heard as tender and
+nostalgic, diminished and augmented chords as tense); how often is ours. MuVi-Sync is silent about
+it: 0.005 nats between its picture labels and chord quality.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,12 @@ _MILD = {
     "E:min": "E:min7", "E": "E:min7",
 }  # fmt: skip
 _BRIGHT = {"A:min7": "A:min", "F:maj7": "F", "C:maj7": "C", "E": "G", "E:7": "G:7"}
+# The dominants of chords other than the tonic: songs have them, the network hardly.
+_APPLIED = {
+    "D:min": "A:7", "D:min7": "A:7", "F": "C:7", "F:maj7": "C:7", "G": "D:7", "G:7": "D:7",
+    "A:min": "E:7", "A:min7": "E:7", "E:min": "B:7", "E:min7": "B:7",
+}  # fmt: skip
+_APPLIED_SHARE = 0.18  # of the changes to one of these
 _STRENGTH = 1.2  # at a feeling of size 0.5 in both directions six chords in ten are coloured
 
 
@@ -41,7 +48,7 @@ def coloured(
         chords: (T,) ids in the model's keys, C major or A minor.
         valence: (T,) in [-1, 1].
         arousal: (T,) in [-1, 1].
-        rng: one number a chord decides; neighbours that are the same chord are coloured alike.
+        rng: two numbers a chord decide; neighbours that are the same chord are coloured alike.
     """
     tables = [
         ({chord_id(k): chord_id(v) for k, v in table.items()}, share)
@@ -52,7 +59,7 @@ def coloured(
             (_BRIGHT, _share(valence, arousal)),
         )
     ]
-    drawn = rng.random(len(chords))
+    drawn, applied = rng.random((2, len(chords)))
     written = list(chords)
     for step in range(1, len(chords) - 2):
         if chords[step] == chords[step - 1]:
@@ -60,6 +67,11 @@ def coloured(
         for table, share in tables:
             if drawn[step] < share[step]:
                 written[step] = table.get(chords[step], chords[step])
+    dominants = {chord_id(k): chord_id(v) for k, v in _APPLIED.items()}
+    for step in range(1, len(chords) - 2):
+        coming = chords[step + 1]
+        if coming != chords[step] and coming in dominants and applied[step] < _APPLIED_SHARE:
+            written[step] = dominants[coming]
     return written
 
 

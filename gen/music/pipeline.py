@@ -21,6 +21,7 @@ from affetto.gen.music.harmony import emotion_leaning, modes_at_ends, only, shap
 from affetto.gen.music.hit_points import CUTS, Hits
 from affetto.gen.music.keys import Key, parse_bpm, parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.melody import MelodyConfig, MelodyNet
+from affetto.gen.music.returns import returning_steps
 from affetto.gen.music.selection import sample_chords
 from affetto.gen.music.sync import chord_steps, plan_bars
 from affetto.gen.music.transformer import MusicTransformer, MusicTransformerConfig
@@ -197,7 +198,8 @@ def sample_symbols(
 
     chords = sample_chords(
         model, inputs, bias, minor=key.mode == "min", seed=seed,
-        first=len(chord_steps(bars[: OPENING_BARS + 1])),
+        returns=None if kept else returning_steps(bars),
+        first=len(chord_steps(bars[: OPENING_BARS + 2])),
         begun=(lambda chords: begun(symbols(chords))) if begun else None,
     )  # fmt: skip
     return symbols(chords)

@@ -8,7 +8,7 @@ such a loop from a song; their means and spreads are those of 597 MuVi-Sync trai
 seconds each (script: benchmarks/chord_selection.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -82,6 +82,7 @@ def sample_chords(
     *,
     minor: bool,
     seed: int,
+    returns: Sequence[int] | None = None,
     first: int = WRITTEN_AT_ONCE,
     begun: Callable[[NDArray[np.int64]], None] | None = None,
 ) -> NDArray[np.int64]:
@@ -93,6 +94,7 @@ def sample_chords(
         bias: (T, 159) added to the logits; its length is the number of chords.
         minor: mode of the piece.
         seed: same seed, same chords.
+        returns: (T,) the earlier step whose chord comes again at each step, if it can, or -1.
         first: steps of the first window.
         begun: is told its chords before the rest is written.
     """
@@ -108,6 +110,7 @@ def sample_chords(
             bias[start:stop],
             known,
             minor=minor,
+            returns=None if returns is None else [step - start for step in returns[start:stop]],
             generator=generator,
         )
         written = np.concatenate([written, drawn[most_song_like(drawn), len(known) :]])
@@ -123,6 +126,7 @@ def _draw(
     known: NDArray[np.int64],
     *,
     minor: bool,
+    returns: Sequence[int] | None,
     generator: torch.Generator,
 ) -> NDArray[np.int64]:
     """(NUM_CANDIDATES, T) chords that begin with the known ones."""
@@ -136,6 +140,7 @@ def _draw(
         temperature=TEMPERATURE,
         top_p=TOP_P,
         max_repeat=MAX_REPEAT,
+        returns=returns,
         logit_bias=repeat(bias, "t c -> b t c", b=NUM_CANDIDATES),
     )
     return chords.numpy()

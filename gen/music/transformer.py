@@ -29,6 +29,7 @@ from affetto.gen.music.repetition import RepeatMemory, Repeats, repeats, stack_r
 from affetto.gen.music.sampling import choose, restrict
 
 TONICS = ("C", "A:min")  # of the two keys songs are normalised to
+RETURN_NATS = 2.2  # for a chord that comes again: three quarters of them then do
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ class MusicTransformer(nn.Module):
         max_repeat: int | None = None,
         allow_no_chord: bool = False,
         logit_bias: Tensor | None = None,
+        returns: Sequence[int] | None = None,
         stop_at_end: bool = False,
         use_cache: bool = True,
     ) -> Tensor:
@@ -187,6 +189,7 @@ class MusicTransformer(nn.Module):
             allow_no_chord: whether N may be chosen.
             logit_bias: (B, num_steps, 159) added to the logits of each step after the primer;
                 values under -1e8 forbid.
+            returns: (num_steps,) the earlier step whose chord is favoured by `RETURN_NATS`, or -1.
             stop_at_end: END may be chosen; all after it is PAD.
             use_cache: False encodes the film and all chords again for each chord, as Video2Music
                 does: the same chords, slowly.
@@ -210,6 +213,9 @@ class MusicTransformer(nn.Module):
                 logits = self._listen(new, progress)[:, -1]
             if logit_bias is not None:
                 logits = logits + logit_bias[:, step]
+            if returns is not None and returns[step] >= 0:
+                earlier = song[:, returns[step], None]
+                logits = logits.scatter_add(1, earlier, torch.full_like(logits[:, :1], RETURN_NATS))
             logits = restrict(
                 logits,
                 song,

@@ -1,6 +1,7 @@
 """The sustained chords of strings, pads and choirs: from two guide tones to doubled octaves."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from affetto.gen.music.arrange.event import Event
 from affetto.gen.music.arrange.form import Measure
@@ -8,8 +9,8 @@ from affetto.gen.music.arrange.keys import Voiced
 from affetto.gen.music.arrange.voicing import thickened
 
 NUM_LEVELS = 5
-# Below a length the chords are bowed anew after so many beats.
-_STROKES = ((0.83, 1.0), (0.93, 2.0))
+# Below a length the chords are bowed anew on these beats.
+_STROKES = ((0.83, (0.0, 1.5, 3.0)), (0.93, (0.0, 2.0)))
 FULL_LEVEL = 2  # from here on every tone of the chord sounds
 
 
@@ -23,7 +24,7 @@ def pad_levels(
         spans: its chords.
         high: highest pitch that doubling may reach.
         length: share of its beats a note sounds; the chords are held from 0.93 on, below that bowed
-            anew every two beats and cut short, below 0.83 every beat.
+            anew every two beats and cut short, below 0.83 in the rhythm 3 + 3 + 2.
     """
     for least, beats in _STROKES:
         if length < least:
@@ -38,12 +39,12 @@ def pad_levels(
     ]
 
 
-def _by_strokes(spans: Sequence[Voiced], beats: float, length: float) -> list[Voiced]:
+def _by_strokes(spans: Sequence[Voiced], beats: tuple[float, ...], length: float) -> list[Voiced]:
     strokes = []
     for span in spans:
-        count = max(1, round(span.beats / beats))
-        each = span.beats / count
-        strokes += [Voiced(span.beat + i * each, length * each, span.tones) for i in range(count)]
+        starts = [beat for beat in beats if beat < span.beats]
+        for start, stop in pairwise([*starts, span.beats]):
+            strokes.append(Voiced(span.beat + start, length * (stop - start), span.tones))
     return strokes
 
 

@@ -37,10 +37,10 @@ from affetto.gen.music.melody import (
 _TEMPERATURE = 0.9
 _SAME_CHORD_PULL, _OTHER_CHORD_PULL = 1.2, 0.35  # nats a semitone towards the idea's pitch
 _NEW_ENDING = 0.35  # share of restatements whose second half is free
-_SLOWEST, _QUICKEST = 1.8, 3.0  # notes a second; cadences and breaths bring it to POP909's
+_SLOWEST, _QUICKEST = 2.1, 3.1  # notes a second; cadences and breaths bring it to POP909's
 _REGISTER_BY_VALENCE = 3.0  # semitones
 _REGISTER_BY_PLACE = {"B": 5.0, "C": -2.0, "D": 6.0}  # an answer lies higher
-_LIFT = 8.0  # from the quietest to the fullest section
+_LIFT = 12.0  # from the quietest to the fullest section
 _RISE_BY_VALENCE = 0.06  # nats in favour of a rising interval
 _MOST_RESTS = 2  # silent bars the network hears; it never met longer ones
 
