@@ -117,9 +117,8 @@ def recompose(
     )
     parts = arrange(
         spans, music.bars, dynamics, emotion, cuts=options.hits.accents(cuts),
-        instruments=options.instruments, style=options.style, melody=models.melody,
-        key=parse_key(music.key), seed=options.seed,
-        cast_seed=cast_seed,
+        points=options.hits.points, instruments=options.instruments, style=options.style,
+        melody=models.melody, key=parse_key(music.key), seed=options.seed, cast_seed=cast_seed,
     )  # fmt: skip
     parts = recast(parts, casting)
     return replace(

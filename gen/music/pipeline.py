@@ -120,8 +120,8 @@ def compose(
         )
         parts = arrange(
             spans, bars, dynamics, emotion, cuts=options.hits.accents(cuts),
-            instruments=options.instruments, style=options.style, melody=models.melody,
-            key=key, seed=options.seed, num_bars=num_bars,
+            points=options.hits.points, instruments=options.instruments, style=options.style,
+            melody=models.melody, key=key, seed=options.seed, num_bars=num_bars,
         )  # fmt: skip
         return Soundtrack(duration_s, str(key), bars, spans, parts, dynamics, markers)
 

@@ -10,6 +10,7 @@ from affetto.emotion import EmotionTrack
 from affetto.gen.music.arrange import drums as kit
 from affetto.gen.music.arrange import keys as figures
 from affetto.gen.music.arrange import pads
+from affetto.gen.music.arrange.accents import Accent, accented, plan_accents
 from affetto.gen.music.arrange.bass import BassLine
 from affetto.gen.music.arrange.density import choose_levels
 from affetto.gen.music.arrange.event import Event, sounding_rate, tied, untangled
@@ -39,7 +40,7 @@ from affetto.gen.music.arrange.voicing import (
 from affetto.gen.music.chords import NO_CHORD
 from affetto.gen.music.keys import Key
 from affetto.gen.music.melody import MelodyNet
-from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, Part
+from affetto.soundtrack import Bar, ChordSpan, Cut, Dynamics, HitPoint, Part
 
 _ORDER: tuple[Role, ...] = ("lead", "harmony", "texture", "bass", "drums")
 _BASS_HIGH = 47  # B2, an octave below the keys
@@ -58,6 +59,7 @@ def arrange(
     emotion: EmotionTrack,
     *,
     cuts: Sequence[Cut] = (),
+    points: Sequence[HitPoint] = (),
     instruments: Sequence[str] | None = None,
     style: str | None = None,
     melody: MelodyNet | None = None,
@@ -74,7 +76,9 @@ def arrange(
         dynamics: `density` is the number of notes to sound in a second over all parts (floor:
             the chord itself), `loudness` sets velocities.
         emotion: chooses instruments and manner of playing.
-        cuts: strong ones on a downbeat (within 40 ms) get an exact accent.
+        cuts: strong ones on a downbeat (within 40 ms) get an exact accent; the user's moments are
+            among them, as the strongest.
+        points: the user's moments, by time, with what each asks for (`accents.py`).
         instruments: names of `INSTRUMENTS` to use, or None to let the emotion choose.
         style: a name of `STYLES`: who may play, where `instruments` does not say it, and how.
         melody: writes the lead; without it rules do (`lead.py`).
@@ -128,13 +132,15 @@ def arrange(
     solo = not ensemble.keys() & {"harmony", "texture"}
     for cue in plan_cues(sections, conductor.rng, solo=solo)[:num_bars]:
         conductor.play(cue)
-    return _played(conductor, measures, sections, dynamics, seed)
+    accents = plan_accents(sections, points, seed=seed)
+    return _played(conductor, measures, sections, accents, dynamics, seed)
 
 
 def _played(
     conductor: "_Conductor",
     measures: Sequence[Measure],
     sections: Sequence[Section],
+    accents: Sequence[Accent],
     dynamics: Dynamics,
     seed: int,
 ) -> tuple[Part, ...]:
@@ -145,7 +151,7 @@ def _played(
     parts = []
     players = [i for role in _ORDER for i in conductor.ensemble.get(role, ())]
     for number, player in enumerate(players):
-        events = conductor.events[player]
+        events = accented(conductor.events[player], accents, player)
         if player.role == "texture":
             longest_s = 2.2 * float(np.median([m.length_s for m in measures]))
             events = tied(events, longest_s=longest_s, breaks_s=breaks)
