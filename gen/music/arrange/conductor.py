@@ -341,7 +341,7 @@ class _Conductor:
     ) -> None:  # fmt: skip
         """Keys and pad share what density is left; one of them always has the whole chord.
 
-        They make room for the melody: keys rise over a low one, pads stay under a high one.
+        They make room for the melody: both rise over a low one, pads stay under a high one.
         """
         measure, style = cue.measure, cue.section.style
         keys_options: list[list[Event]] = [[]]
@@ -356,9 +356,11 @@ class _Conductor:
                 strum="guitar" in keys.name,
             )  # fmt: skip
         if pad is not None:
-            roof = 127 if lead is None or lead.centre < _LOW_LEAD else lead.centre
+            low_lead = lead is not None and lead.centre < _LOW_LEAD
+            roof = 127 if lead is None or low_lead else lead.centre
+            floor = lead.centre + 3 if lead is not None and low_lead else pad.low
             centre = min(style.texture_centre, roof - 7)
-            spans = self._voiced(pad, measure, centre, pad.low)
+            spans = self._voiced(pad, measure, centre, max(pad.low, min(floor, pad.high - 24)))
             pad_options = pads.pad_levels(
                 measure, spans, high=min(pad.high, roof), length=style.length
             )
