@@ -10,7 +10,7 @@ from affetto.errors import BadInput
 from affetto.gen.music.alignment import alignment, hits_met
 from affetto.gen.music.chord_sheet import ChordSheet
 from affetto.gen.music.chords import NUM_CHORDS, chord_id
-from affetto.gen.music.harmony import emotion_leaning, shape_ends
+from affetto.gen.music.harmony import TYPICAL, emotion_leaning, shape_ends
 from affetto.gen.music.hit_points import Hits
 from affetto.gen.music.keys import parse_key, suggest_key, suggest_tempo
 from affetto.gen.music.pipeline import ComposeOptions, compose, load_models
@@ -137,7 +137,7 @@ def test_leaning_follows_valence_and_ends_are_forced():
     assert bias[1, chord_id("C")] < bias[1, chord_id("C:dim")]
     assert bias[1, chord_id("E:7")] > bias[1, chord_id("G:7")]
     assert bias[2, chord_id("F#")] < bias[2, chord_id("D")] < bias[2, chord_id("F")]
-    for mode, typical in (("maj", 0.5), ("min", -0.5)):
+    for mode, typical in TYPICAL.items():
         same = emotion_leaning(torch.full((2,), typical), mode=mode)
         assert not same[:, [chord_id(name) for name in ("C", "A:min", "E:7", "D:min7")]].any()
     darker = emotion_leaning(torch.zeros(2), mode="maj")
