@@ -1,8 +1,9 @@
 """How well bars meet cuts, and what that costs in tempo: issue 6's bar for hit points.
 
 Any cut within 40 ms of a beat, the strongest cut of each 8 s within 40 ms of a bar line, tempo
-change from bar to bar, distance from the wished tempo. Simulated films (seeded log-normal shot
-lengths), and the shot starts of MuVi-Sync's official test split when its features are there.
+change from bar to bar, distance from the wished tempo; and the user's own moments (`--hits`), each
+within 40 ms of a bar line. Simulated films (seeded log-normal shot lengths), and the shot starts of
+MuVi-Sync's official test split when its features are there.
 Run: python benchmarks/cut_sync.py [--data-root FOLDER]
 """
 
@@ -15,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from result_file import write_result
 
-from affetto.gen.music.alignment import alignment
+from affetto.gen.music.alignment import alignment, hits_met
 from affetto.gen.music.keys import Tempo
 from affetto.gen.music.sync import plan_bars
-from affetto.soundtrack import Bar, Cut
+from affetto.soundtrack import Bar, Cut, HitPoint
 
 SEED = 20261124
 TEMPI = (60.0, 75.0, 90.0, 105.0, 120.0, 135.0, 150.0)
@@ -27,6 +28,7 @@ SPREAD = 0.8  # standard deviation of log shot length
 SHORTEST_S = 0.25
 FILMS_PER_CELL = 8
 FILM_S = 180.0
+GAPS_S = (4.0, 6.0, 10.0)  # least seconds between the user's moments
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 Film = tuple[float, list[Cut]]
@@ -75,6 +77,17 @@ class Row:
         )
 
 
+MOMENTS = (
+    "the user's moments",
+    "n",
+    "on a downbeat",
+    "on another beat",
+    "not met",
+    "of those on a downbeat exact to 0.01 ms",
+    "error p99 / max ms",
+    "tempo change max %",
+    "strongest cuts on a downbeat besides",
+)
 COLUMNS = (
     "films",
     "n",
@@ -87,6 +100,7 @@ COLUMNS = (
     "bars not 4/4, %",
 )
 HEAD = f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}"
+MOMENTS_HEAD = f"| {' | '.join(MOMENTS)} |\n|{' --- |' * len(MOMENTS)}"
 
 
 def simulated(rng: np.random.Generator, mean_s: float) -> Film:
@@ -176,6 +190,38 @@ def moving(rng: np.random.Generator, films: list[Film]) -> str:
     return row.line("simulated, the wish jumps within 70..140 bpm every 20 s")
 
 
+def moments(rng: np.random.Generator, films: list[Film]) -> list[str]:
+    """Random moments of a user over the cuts of each film: met, exact, and what that costs."""
+    per_tempo = len(films) // len(TEMPI)
+    lines = []
+    for gap_s in GAPS_S:
+        for planned in (True, False):
+            met, change, strongest = [], [], []
+            for number, (duration_s, cuts) in enumerate(films):
+                count = int(rng.integers(1, int(duration_s / gap_s / 1.6) + 1))
+                slack_s = np.sort(rng.uniform(0, duration_s - gap_s * (count + 1), count))
+                times_s = (slack_s + gap_s * np.arange(1, count + 1)).tolist()
+                bars = plan_bars(
+                    duration_s, cuts, bpm=TEMPI[number // per_tempo],
+                    points_s=times_s if planned else (),
+                )  # fmt: skip
+                met += hits_met(bars, [HitPoint(time_s) for time_s in times_s])
+                tempi = np.log([bar.bpm for bar in bars])
+                change.append(np.exp(np.abs(np.diff(tempi)).max()) - 1)
+                share = alignment(bars, cuts).strongest_hit_share
+                strongest += [] if share is None else [share]
+            on = [one.on for one in met]
+            errors_ms = np.abs([one.error_ms for one in met if one.on == "downbeat"])
+            lines.append(
+                f"| {gap_s:g} s or more apart{'' if planned else ', not told (control)'} | "
+                f"{len(met)} | {on.count('downbeat') / len(on):.4f} | "
+                f"{on.count('beat') / len(on):.4f} | {on.count('nothing') / len(on):.4f} | "
+                f"{np.mean(errors_ms < 0.01):.3f} | {np.quantile(errors_ms, 0.99):.1f} / "
+                f"{errors_ms.max():.1f} | {100 * max(change):.1f} | {np.mean(strongest):.3f} |"
+            )
+    return lines
+
+
 def speed(rng: np.random.Generator) -> str:
     told = []
     for film_s in (300.0, 7200.0):
@@ -229,6 +275,13 @@ data: uniform, seeded), each at a tempo uniform in 60..150 bpm. Weights of the s
 the validation split and on other simulated films.
 
 {real}
+
+## The user's own moments
+The simulated films with their cuts, and moments at random times; met means within 40 ms. Control:
+the bars do not know of the moments.
+
+{MOMENTS_HEAD}
+{chr(10).join(moments(np.random.default_rng(SEED + 4), films))}
 
 ## Speed
 `plan_bars`, CPU time: {speed(rng)}.

@@ -31,7 +31,7 @@ _APPLIED = {
     "D:min": "A:7", "D:min7": "A:7", "F": "C:7", "F:maj7": "C:7", "G": "D:7", "G:7": "D:7",
     "A:min": "E:7", "A:min7": "E:7", "E:min": "B:7", "E:min7": "B:7",
 }  # fmt: skip
-_APPLIED_SHARE = 0.18  # of the changes to one of these
+_APPLIED_SHARE = 0.3  # of the changes to one of these, times how bright it is from 0 to 1
 _STRENGTH = 1.2  # at a feeling of size 0.5 in both directions six chords in ten are coloured
 
 
@@ -68,9 +68,10 @@ def coloured(
             if drawn[step] < share[step]:
                 written[step] = table.get(chords[step], chords[step])
     dominants = {chord_id(k): chord_id(v) for k, v in _APPLIED.items()}
+    shares = _APPLIED_SHARE * np.clip(0.6 + valence, 0.0, 1.0)
     for step in range(1, len(chords) - 2):
         coming = chords[step + 1]
-        if coming != chords[step] and coming in dominants and applied[step] < _APPLIED_SHARE:
+        if coming != chords[step] and coming in dominants and applied[step] < shares[step]:
             written[step] = dominants[coming]
     return written
 

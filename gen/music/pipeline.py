@@ -198,7 +198,7 @@ def sample_symbols(
 
     chords = sample_chords(
         model, inputs, bias, minor=key.mode == "min", seed=seed,
-        returns=None if kept else returning_steps(bars),
+        returns=None if kept else returning_steps(bars, valence.numpy()),
         first=len(chord_steps(bars[: OPENING_BARS + 2])),
         begun=(lambda chords: begun(symbols(chords))) if begun else None,
     )  # fmt: skip

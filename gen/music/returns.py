@@ -6,17 +6,26 @@ songs do (benchmarks/music_distribution.py, structure).
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from affetto.gen.music.sync import chord_steps
 from affetto.soundtrack import Bar
 
 PHRASE_BARS = 8
 FORM = "AABA"
+LIKE_VALENCE = 0.3
 
 
-def returning_steps(bars: Sequence[Bar]) -> list[int]:
+def returning_steps(bars: Sequence[Bar], valence: NDArray[np.floating]) -> list[int]:
     """For each chord step the step of the last phrase of the same letter, or -1 for a new chord.
 
-    Bars are matched with bars; where the other bar has fewer chords its last one is meant.
+    Bars are matched with bars; where the other bar has fewer chords its last one is meant. Where
+    the feeling is another than there, nothing comes again.
+
+    Args:
+        bars: of the piece.
+        valence: (T,) in [-1, 1] at each chord step.
     """
     steps: list[range] = []
     returns: list[int] = []
@@ -27,7 +36,10 @@ def returning_steps(bars: Sequence[Bar]) -> list[int]:
         for place in range(len(steps[-1])):
             earlier = steps[number - back]
             returns.append(earlier[min(place, len(earlier) - 1)] if back else -1)
-    return returns
+    return [
+        earlier if abs(valence[step] - valence[earlier]) <= LIKE_VALENCE else -1
+        for step, earlier in enumerate(returns)
+    ]
 
 
 def _phrases_back(phrase: int) -> int:

@@ -28,10 +28,11 @@ BEATS_PER_BAR = 4
 WINDOW_S = 8.0  # "the strongest cut of each 8 s of film"
 TOLERANCE_S = 0.040  # what the eye and ear take for together
 
-_REACH_S = 0.045  # how far from a cut a beat is still worth something to it
-_BEAT_REWARD = 0.4  # of a beat on a cut
+_REACH_S = 0.055  # how far from a cut a beat is still worth something to it
+_BEAT_REWARD = 0.8  # of a beat on a cut
 _LINE_REWARD = 1.6  # of a bar line on a cut, besides, times how prominent and strong it is
-_POINT_BEAT, _POINT_LINE = 8.0, 16.0  # of a beat, and of a bar line besides, on the user's moment
+_POINT_BEAT, _POINT_LINE = 4.0, 8.0  # of a beat, and of a bar line besides, near the user's moment
+_POINT_REACH_S = 0.020  # nearer than this they are worth as much again
 _WISH_STEP_S = 0.25
 _WISH_DRIFT = 0.03  # the wished tempo moves by at most so much over four beats
 _LEAST_BEATS = 5.5  # a shorter film is one bar
@@ -125,22 +126,23 @@ def _search(
     beat = _near(cells_s, times_s, np.full(len(inside), _BEAT_REWARD))
     line = _near(cells_s, *_candidates(duration_s, inside, duration_s / float(wish.beats[-1])))
     chosen = np.asarray(points_s, dtype=np.float64)
-    beat += _near(cells_s, chosen, np.full(len(chosen), _POINT_BEAT))
-    line += _near(cells_s, chosen, np.full(len(chosen), _POINT_LINE))
+    for reach_s in (_REACH_S, _POINT_REACH_S):
+        beat += _near(cells_s, chosen, np.full(len(chosen), _POINT_BEAT), reach_s)
+        line += _near(cells_s, chosen, np.full(len(chosen), _POINT_LINE), reach_s)
     pace = np.interp(cells_s, (wish.times_s[1:] + wish.times_s[:-1]) / 2,
                      np.log(np.diff(wish.beats) / np.diff(wish.times_s)))  # fmt: skip
     drift = -CELLS * BEATS_PER_BAR * CELLS * np.gradient(pace)
     return search(Rewards(beat, line, drift))
 
 
-def _near(cells_s: Array, times_s: Array, worth: Array) -> Array:
+def _near(cells_s: Array, times_s: Array, worth: Array, reach_s: float = _REACH_S) -> Array:
     """Each cell's share of what the cuts near it are worth: all of it up to half the reach."""
     total = np.zeros(len(cells_s))
-    reach = math.ceil(_REACH_S / float(np.diff(cells_s).min()))
+    reach = math.ceil(reach_s / float(np.diff(cells_s).min()))
     middle = np.searchsorted(cells_s, times_s)
     for offset in range(-reach - 1, reach + 1):
         cell = np.clip(middle + offset, 0, len(cells_s) - 1)
-        share = np.clip(2 - 2 * np.abs(cells_s[cell] - times_s) / _REACH_S, 0.0, 1.0)
+        share = np.clip(2 - 2 * np.abs(cells_s[cell] - times_s) / reach_s, 0.0, 1.0)
         np.add.at(total, cell, worth * share)
     return total
 

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 MAX_CHANGE = 0.06  # of the tempo, from one bar to the next
+_MOST = math.log(1 + MAX_CHANGE) - 1e-6  # a hair less, as times are rounded
 CADENCE = 1.05  # the beat of the last bar is so much longer than the one before
 MAX_TEMPO = 0.18  # a bar's tempo stays within +-18 % of the wished one
 _QUICKEST, _SLOWEST = 0.995 * (1 + MAX_TEMPO), 1.005 * (1 - MAX_TEMPO)
 _AIM = 0.056  # what is solved for, so that the linear form of the bound stays inside it
 _NEAR_S = 0.010  # a bar line this near to its cut is set on it
-_LINE_S, _BEAT_S = 0.001, 0.012  # how far a line or a beat may easily stand from its cut
-_CHOSEN_S = 0.0002  # or either from a moment that the user chose
+_LINE_S, _BEAT_S = 0.001, 0.004  # how far a line or a beat may easily stand from its cut
+_CHOSEN_S = 0.00005  # or either from a moment that the user chose
 _EASY_CHANGE, _EASY_AWAY = 0.02, 0.02  # of the tempo: from bar to bar, and from what was found
 _ROUNDS = 200
 _STIFFNESS = 1e5
@@ -126,7 +127,7 @@ def _bounded(lines_s: Array, beats: Array, wished_s: Array) -> Array:
     """The nearest course of tempo that keeps the bounds; where they are kept, nothing changes."""
     away = np.clip(np.diff(lines_s) / beats / wished_s, 1 / _QUICKEST, 1 / _SLOWEST)
     course: Array = np.log(away * wished_s)
-    slope = math.log(1 + MAX_CHANGE) * np.arange(len(beats), dtype=np.float64)
+    slope = _MOST * np.arange(len(beats), dtype=np.float64)
     ends_s = np.cumsum(np.exp(limited(course, slope)) * beats)
     scaled: Array = np.append(0.0, ends_s) * (lines_s[-1] / ends_s[-1])
     return scaled
@@ -157,7 +158,7 @@ def _on_cuts(lines_s: Array, beats: Array, wished_s: Array, pulls: list[Pull]) -
             tried[bar - around.start] = time_s
             beat_s = np.diff(tried) / beats[around][: len(tried) - 1]
             tempo = wished_s[around][: len(tried) - 1] / beat_s
-            gentle = np.abs(np.diff(np.log(beat_s))).max() <= math.log(1 + MAX_CHANGE)
+            gentle = np.abs(np.diff(np.log(beat_s))).max() <= _MOST
             if gentle and tempo.min() >= _SLOWEST and tempo.max() <= _QUICKEST:
                 moved[bar] = time_s
     return moved
