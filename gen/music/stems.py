@@ -20,7 +20,7 @@ from affetto.media_sound import Sound
 from affetto.soundtrack import Part, Soundtrack
 
 FADE_IN_S, FADE_OUT_S = 0.002, 0.04
-AT_ONCE = 3  # parts that are played, and stems that are written
+AT_ONCE = 2  # parts that are played, and stems that are written
 
 
 @dataclass(frozen=True)
