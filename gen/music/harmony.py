@@ -20,7 +20,7 @@ BRIGHTNESS = {
 }  # fmt: skip
 DOMINANT = -0.8  # brightness of A minor's dominants, E and E:7
 LEANING = 1.5
-TYPICAL = {"maj": 0.5, "min": -0.5}
+TYPICAL = {"maj": 0.45, "min": -0.45}
 # The same for what differs from the film's mean valence, and how much a dark passage prefers the
 # minor tonic to the major one. Ours: with both at 0 the sample film's dark passages had hardly
 # more minor chords than its bright ones (benchmarks/emotion_control.py).
@@ -45,7 +45,7 @@ TURNED = 0.3  # mean valence of the first or last tenth that decides the mode th
 def emotion_leaning(valence: Tensor, *, mode: str) -> Tensor:
     """Additive logits (T, 159) that favour bright chords where valence (T,) is high, else dark.
 
-    A mode by itself says much: major as it is suits a valence of 0.5, minor one of -0.5, and what
+    A mode by itself says much: major as it is suits a valence of 0.45, minor one of -0.45, and what
     is asked between them darkens the one and brightens the other, so that nothing jumps at 0. What
     differs from the film's mean counts more: dark passages of a piece in major turn to its relative
     minor, bright ones in minor to its major.
