@@ -13,6 +13,8 @@ from affetto.gen.music.arrange import INSTRUMENTS, STYLES, arrange, mix_position
 from affetto.gen.music.arrange.drums import CRASH, KICK, pulse_of
 from affetto.gen.music.arrange.form import lay_out_measures, mood_turns, section_starts, strong_cuts
 from affetto.gen.music.arrange.humanise import MAX_JITTER_S, velocity_of
+from affetto.gen.music.arrange.keys import Voiced
+from affetto.gen.music.arrange.pads import FULL_LEVEL, pad_levels
 from affetto.gen.music.arrange.scale import film_scale, local_scale
 from affetto.gen.music.chords import END, chord_id, chord_symbol, pitch_classes
 from affetto.request import parse_request
@@ -410,3 +412,23 @@ def test_styles_differ_and_an_unknown_one_is_refused() -> None:
         play("happy", 8, style="jazz")
     named = play("happy", 16, style="cinematic", instruments=("guitar", "flute"))
     assert {p.name for p in named} == {"guitar", "flute"}
+
+
+def test_agitated_strings_are_bowed_in_three_three_two() -> None:
+    measure = lay_out_measures(chords_of(bars_of(1), ("C",)), bars_of(1), course(2.5, 8.0), ())[0]
+    chord = Voiced(0.0, 4.0, (60, 64, 67))
+    strokes = {round((e.start_s / measure.beat_s), 3) for e in pad_levels(
+        measure, [chord], high=84, length=0.6)[FULL_LEVEL]}  # fmt: skip
+    assert strokes == {0.0, 1.5, 3.0}
+    held = pad_levels(measure, [chord], high=84, length=1.0)[FULL_LEVEL]
+    assert {e.start_s for e in held} == {0.0}
+
+
+def test_strings_rise_over_a_low_melody() -> None:
+    lowest = {}
+    for lead in ("horn", "flute"):
+        parts = play("fearful", 24, instruments=[lead, "piano", "strings", "bass"])
+        (strings,) = by_role(parts, "texture")
+        last_s = bars_of(24)[-1].start_s - MAX_JITTER_S
+        lowest[lead] = min(n.pitch for n in strings.notes if n.start_s < last_s)
+    assert lowest["horn"] >= INSTRUMENTS["horn"].centre + 3 > lowest["flute"]

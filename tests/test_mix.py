@@ -343,6 +343,26 @@ def test_limiter_never_passes_its_ceiling_and_leaves_quiet_sound_alone():
     assert np.allclose(limited[:, :55_000], sound[:, :55_000] * 10 ** (2 / 20), rtol=1e-3)
 
 
+def test_hops_are_those_of_the_whole_however_the_sound_comes_and_follow_its_level():
+    sound = np.random.default_rng(0).normal(scale=0.1, size=(2, 3 * RATE + 50)).astype(np.float32)
+
+    def levels(wave, size):
+        meter = HopMeter(RATE)
+        for block in blocks(wave, size):
+            meter.add(block)
+        return meter.finish()
+
+    whole, parts, loud = levels(sound, 10 * RATE), levels(sound, 777), levels(4 * sound, RATE)
+    curves = [one.curve(gain_db=0.0, ceiling_dbtp=-9.0) for one in (whole, parts)]
+    assert curves[0].min() < 0.9
+    assert np.allclose(*curves, atol=1e-6)
+    assert whole.loudness() == pytest.approx(parts.loudness(), abs=1e-4)
+    raised = whole.raised(20 * np.log10(4))
+    assert raised.loudness() == pytest.approx(loud.loudness(), abs=1e-3)
+    limited = [one.curve(gain_db=0.0, ceiling_dbtp=-6.0) for one in (raised, loud)]
+    assert np.allclose(*limited, atol=1e-4)
+
+
 def test_room_is_linear_dies_and_ignores_blocks():
     rng = np.random.default_rng(0)
     one, two = rng.normal(size=(2, 2, RATE)).astype(np.float32)
@@ -452,4 +472,6 @@ def test_memory_does_not_grow_with_the_film(tmp_path):
         )  # fmt: skip
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[1] - peaks[0] < 1e6  # eight times the film; all of its sound would be 10 MB a part
+    # Eight times the film; its sound would be 9 MB more a part. How many blocks of a quarter of a
+    # megabyte are on their way at once is chance.
+    assert peaks[1] - peaks[0] < 2.5e6

@@ -31,3 +31,21 @@ def test_the_first_and_the_cadence_stay_and_seeds_repeat() -> None:
     assert found[0] == "A:min"
     assert found[-2:] == ["G", "A:min"]
     assert found == colour(-0.7, 0.7, seed=3)
+
+
+def test_chords_give_way_to_the_dominant_of_the_next_where_it_is_not_dark() -> None:
+    dominants = {"A:7": "D:min", "D:7": "G", "C:7": "F"}
+
+    def applied(valence: float) -> int:
+        count = 0
+        for seed in range(8):
+            found = colour(valence, 0.0, seed)
+            for name, step in (
+                (name, step) for step, name in enumerate(found) if name in dominants
+            ):
+                assert PLAIN[step + 1] == chord_id(dominants[name])
+                count += 1
+        return count
+
+    assert applied(0.4) > applied(-0.3) > 0
+    assert applied(-0.7) == 0

@@ -93,8 +93,8 @@ def compose(
         duration_s: of the film.
         models: the nets.
         options: what the user fixed.
-        begun: is given the piece with the notes of its first `OPENING_BARS` bars before the rest
-            is composed.
+        begun: is given the piece with the notes of its first `OPENING_BARS` bars, at least, before
+            the rest is composed.
 
     Raises:
         BadInput: an option is out of range, or the chord sheet has another number of chords than

@@ -29,7 +29,7 @@ from affetto.gen.music.repetition import RepeatMemory, Repeats, repeats, stack_r
 from affetto.gen.music.sampling import choose, restrict
 
 TONICS = ("C", "A:min")  # of the two keys songs are normalised to
-RETURN_NATS = 2.2  # for a chord that comes again: three quarters of them then do
+RETURN_NATS = 2.2  # in favour of a chord that is to come again
 
 
 @dataclass(frozen=True)

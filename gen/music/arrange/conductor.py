@@ -344,10 +344,10 @@ class _Conductor:
         They make room for the melody: both rise over a low one, pads stay under a high one.
         """
         measure, style = cue.measure, cue.section.style
+        low_lead = lead is not None and lead.centre < _LOW_LEAD
         keys_options: list[list[Event]] = [[]]
         pad_options: list[list[Event]] = [[]]
         if keys is not None:
-            low_lead = lead is not None and lead.centre < _LOW_LEAD
             spans = self._voiced(keys, measure, style.keys_centre + 4 * low_lead, KEYS_LOW)
             keys_options = figures.keys_levels(
                 measure, spans, _steps_voiced(measure, spans), figure=cue.section.figure,
@@ -356,7 +356,6 @@ class _Conductor:
                 strum="guitar" in keys.name,
             )  # fmt: skip
         if pad is not None:
-            low_lead = lead is not None and lead.centre < _LOW_LEAD
             roof = 127 if lead is None or low_lead else lead.centre
             floor = lead.centre + 3 if lead is not None and low_lead else pad.low
             centre = min(style.texture_centre, roof - 7)
