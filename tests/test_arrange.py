@@ -425,10 +425,14 @@ def test_agitated_strings_are_bowed_in_three_three_two() -> None:
 
 
 def test_strings_rise_over_a_low_melody() -> None:
-    lowest = {}
+    lowest, at_once = {}, {}
     for lead in ("horn", "flute"):
         parts = play("fearful", 24, instruments=[lead, "piano", "strings", "bass"])
         (strings,) = by_role(parts, "texture")
         last_s = bars_of(24)[-1].start_s - MAX_JITTER_S
-        lowest[lead] = min(n.pitch for n in strings.notes if n.start_s < last_s)
+        held = [n for n in strings.notes if n.start_s < last_s]
+        lowest[lead] = min(n.pitch for n in held)
+        starts = [round(n.start_s, 1) for n in held]
+        at_once[lead] = max(starts.count(start) for start in starts)
+    assert at_once["horn"] <= 2 < at_once["flute"]  # with the keys raised there is no more room
     assert lowest["horn"] >= INSTRUMENTS["horn"].centre + 3 > lowest["flute"]
