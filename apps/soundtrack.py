@@ -157,11 +157,11 @@ def run(
 def _wishes(
     asked: Job, edit: Edit | None, duration_s: float, progress: Report
 ) -> list[tuple[EmotionRequest, EmotionTrack | None]]:
-    """What is asked for the piece, then for the edited bars where that differs, each resolved.
+    """What is asked for the piece, then for bars that were edited, each resolved.
 
     This comes first, so that words nobody understands are refused before the film is watched.
     """
-    words = [asked.emotion, *([edit.emotion] if edit and edit.emotion else [])]
+    words = [asked.emotion, *(felt.words for felt in (edit.felt if edit else ()))]
     return [
         (
             request,
@@ -199,7 +199,7 @@ def _wanted(
         )
         for request, resolved in wishes
     )
-    return edit.felt(piece, bars[0]) if edit and bars else piece
+    return edit.feeling(piece, bars) if edit else piece
 
 
 def _write_course(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +41,14 @@ PLAYED_OTHERWISE = 0.003  # -50 dBFS
 _BARS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 
 
+class Felt(NamedTuple):
+    """An emotion asked for a stretch of the piece: from when to when in seconds, in what words."""
+
+    start_s: float
+    end_s: float
+    words: str
+
+
 @dataclass(frozen=True)
 class Edit:
     """A finished soundtrack, and which of its bars or players change.
@@ -50,8 +58,8 @@ class Edit:
         composition: the piece, its levels and what was asked for it.
         bars: the first and last bar, from 0; None where only players change.
         casting: whose place others take, or nobody.
-        asked: the job with the piece's own options, and its emotion outside the bars.
-        emotion: request for the bars; None is the piece's.
+        asked: the job with the piece's own options, and the emotion first asked for it.
+        felt: what bars were given instead, by earlier edits and this one; the later one counts.
     """
 
     folder: Path
@@ -59,7 +67,7 @@ class Edit:
     bars: Bars | None
     casting: Casting
     asked: Job
-    emotion: str | None
+    felt: tuple[Felt, ...]
 
     @property
     def span_s(self) -> tuple[float, float] | None:
@@ -69,18 +77,18 @@ class Edit:
             return None
         return bars[self.bars[0]].start_s, bars[self.bars[1]].end_s
 
-    def felt(self, piece: EmotionTrack, inside: EmotionTrack) -> EmotionTrack:
-        """The piece's emotion with another one in the bars."""
-        assert self.span_s is not None
-        start_s, end_s = self.span_s
-        here = (piece.times >= start_s) & (piece.times < end_s)
-        names = ("mean", "log_var", "vad", "vad_var", "probs", "confidence")
-        rows = {name: (getattr(inside, name), getattr(piece, name)) for name in names}
-        mixed = {
-            name: np.where(here if a.ndim == 1 else here[:, None], a, b)
-            for name, (a, b) in rows.items()
-        }
-        return dataclasses.replace(piece, **mixed)
+    def feeling(self, piece: EmotionTrack, inside: Sequence[EmotionTrack]) -> EmotionTrack:
+        """The piece's emotion with that of each of `felt` in its place."""
+        for felt, track in zip(self.felt, inside, strict=True):
+            here = (piece.times >= felt.start_s) & (piece.times < felt.end_s)
+            names = ("mean", "log_var", "vad", "vad_var", "probs", "confidence")
+            rows = {name: (getattr(track, name), getattr(piece, name)) for name in names}
+            mixed = {
+                name: np.where(here if a.ndim == 1 else here[:, None], a, b)
+                for name, (a, b) in rows.items()
+            }
+            piece = dataclasses.replace(piece, **mixed)
+        return piece
 
     def compose(
         self,
@@ -131,7 +139,7 @@ class Edit:
 
     def words(self) -> dict[str, Any]:
         """What the edited composition keeps of what was asked."""
-        return self.composition.asked | {"casting": self._whole_casting}
+        return self.composition.asked | {"casting": self._whole_casting, "felt": self.felt}
 
     @property
     def _whole_casting(self) -> Casting:
@@ -198,7 +206,11 @@ def open_edit(job: Job) -> Edit:
         job, **kept, seed=seed, emotion=old["emotion"],
         chords=job.chords if changed else None,
     )  # fmt: skip
-    return Edit(job.edit, composition, bars, casting, asked, emotion)
+    felt = _felt_of(composition)
+    if bars and emotion:
+        span_s = music.bars[bars[0]].start_s, music.bars[bars[1]].end_s
+        felt = (*felt, Felt(*span_s, emotion))
+    return Edit(job.edit, composition, bars, casting, asked, felt)
 
 
 def _kept(job: Job, old: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,6 +244,15 @@ def _casting_of(composition: Composition) -> Casting:
         return tuple((str(old), None if new is None else str(new)) for old, new in pairs)
     except (TypeError, ValueError) as error:
         raise BadInput(f"{FILE} is damaged: casting: {error}") from error
+
+
+def _felt_of(composition: Composition) -> tuple[Felt, ...]:
+    """What earlier edits asked for their bars."""
+    try:
+        rows = composition.asked.get("felt", ())
+        return tuple(Felt(float(start), float(end), str(words)) for start, end, words in rows)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{FILE} is damaged: felt: {error}") from error
 
 
 def asked_words(job: Job) -> dict[str, object]:

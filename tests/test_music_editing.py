@@ -10,12 +10,15 @@ import soundfile
 
 from affetto.apps.soundtrack import run
 from affetto.apps.soundtrack_job import Job
+from affetto.emotion import LABELS
+from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput, UsageError
 from affetto.gen.music.chord_sheet import read_chord_sheet
 from affetto.gen.music.composition import Composition, read_composition, write_composition
 from affetto.gen.music.editing import changed_bars, splice_parts
 from affetto.gen.music.splice import EARLY_S, splice_wav
 from affetto.media_write import write_clip
+from affetto.request import parse_request
 from affetto.soundtrack import Note, Part
 
 
@@ -95,6 +98,20 @@ def test_edited_chords_change_their_bars_alone_and_edits_can_be_edited(film, fol
     assert after.bars == music.bars
     edited(film, tmp_path / "new", tmp_path / "newer", bars="3", emotion="sad")
     assert piece(tmp_path / "newer").chords[2:4] == after.chords[2:4]
+
+
+def test_the_emotion_of_edited_bars_is_kept_by_later_edits(film, folder, tmp_path):
+    edited(film, folder, tmp_path / "one", bars="2", emotion="sad")
+    edited(film, tmp_path / "one", tmp_path / "two", bars="4", emotion="angry")
+    bars = piece(folder).bars
+    felt = read_composition(tmp_path / "two/composition.json").asked["felt"]
+    assert [tuple(one) for one in felt] == [
+        (bars[1].start_s, bars[1].end_s, "sad"), (bars[3].start_s, bars[3].end_s, "angry")
+    ]  # fmt: skip
+    followed = parse_request(str(tmp_path / "two/emotion.csv"))
+    course = request_to_track(followed, duration_s=18.0)
+    named = [course.at(np.array([(b.start_s + b.end_s) / 2])).probs[0].argmax() for b in bars[:4]]
+    assert [LABELS[label] for label in named] == ["happy", "sad", "happy", "angry"]
 
 
 def test_what_cannot_be_edited_is_said(film, folder, tmp_path):
