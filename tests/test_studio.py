@@ -78,6 +78,10 @@ def test_a_typed_request_names_no_file_of_this_machine(text, tmp_path):
 def test_a_typed_hit_names_no_file_of_this_machine():
     assert soundtrack_job("film.mp4", "sad", None, hits=" 3.2, 4 ")["hits"] == "3.2, 4"
     assert soundtrack_job("film.mp4", "sad", None, hits="")["hits"] == "cuts"
+    marked = soundtrack_job("film.mp4", "sad", None, hits="3.2", marks="/tmp/handed/in.EDL")
+    assert marked["hits"] == "/tmp/handed/in.EDL"
+    with pytest.raises(BadInput, match=r"in\.pdf holds no"):
+        soundtrack_job("film.mp4", "sad", None, marks="/tmp/handed/in.pdf")
     with pytest.raises(BadInput, match="names of files"):
         soundtrack_job("film.mp4", "sad", None, hits="/home/them/marks.EDL ")
 

@@ -14,7 +14,7 @@ from affetto.apps.studio.offered import answered, offer
 from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect
 from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput, EngineError
-from affetto.gen.music.hit_points import names_file
+from affetto.gen.music.hit_points import SUFFIXES, names_file
 
 Component = Any
 FIRST = "auto"
@@ -55,12 +55,12 @@ def build_soundtrack(desk: Desk) -> None:
     def make(
         film: str | None, emotion: str, clip: str | None, key: str, tempo: float | None,
         instruments: list[str], style: str, loudness: float, original_sound: bool, hits: str,
-        seed: float, request: gr.Request,
+        marks: str | None, seed: float, request: gr.Request,
     ) -> Generator[Updates, None, None]:  # fmt: skip
         try:
             job = _job(film, emotion, clip, key=key, tempo_bpm=tempo, instruments=instruments,
                        style=style, loudness_lufs=loudness, original_sound=original_sound,
-                       hits=hits, seed=seed)  # fmt: skip
+                       hits=hits, marks=marks, seed=seed)  # fmt: skip
         except EngineError as error:
             yield panel.refused(words.bad(str(error)))
             return
@@ -129,12 +129,15 @@ def _build_options() -> list[Component]:
             original = gr.Checkbox(True, label="Keep the film's own sound")
             hits = gr.Textbox("cuts", label="Downbeats on: cuts, none, or times (3.2, 17.5=stop)",
                               max_length=2000)  # fmt: skip
+        marks = gr.File(label="or on the markers of a file from your editor (EDL, OTIO, CSV)",
+                        type="filepath", file_types=list(SUFFIXES), height=120)  # fmt: skip
         seed = gr.Number(0, label="Seed: same seed, same music", precision=0, minimum=0)
-    return [key, tempo, instruments, style, loudness, original, hits, seed]
+    return [key, tempo, instruments, style, loudness, original, hits, marks, seed]
 
 
 def _job(
-    film: str | None, emotion: str, clip: str | None, **choices: Any  # noqa: ANN401
+    film: str | None, emotion: str, clip: str | None, *, marks: str | None = None,
+    **choices: Any,  # noqa: ANN401
 ) -> dict[str, Any]:  # fmt: skip
     if not film:
         raise BadInput("please hand in a film first")
@@ -144,7 +147,7 @@ def _job(
         "tempo_bpm": choices.get("tempo_bpm") or None,
         "instruments": list(choices.get("instruments") or ()) or None,
         "style": choices.get("style") or None,
-        "hits": _hits(choices.get("hits")),
+        "hits": _marked(marks) if marks else _hits(choices.get("hits")),
         "seed": int(choices.get("seed") or 0),
     }
     return made | {"video": film, "out": RESULT, "emotion": request_for_job(emotion, clip)}
@@ -155,6 +158,15 @@ def _hits(words: str | None) -> str:
     if names_file(words := (words or "").strip() or "cuts"):
         raise BadInput("the page takes no names of files: write times, such as 3.2, 17.5=stop")
     return words
+
+
+def _marked(marks: str) -> str:
+    """A file that was handed in."""
+    if not names_file(marks):
+        raise BadInput(
+            f"{Path(marks).name} holds no markers that are read: give " + ", ".join(SUFFIXES)
+        )
+    return marks
 
 
 def _lines(folder: Path) -> list[Line]:
