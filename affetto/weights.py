@@ -47,6 +47,7 @@ SHIPPED: dict[str, str] = {
     "music_melody": "e16c4d25ee9bd92c5ede009e2b848346467d19dfd3320d6e56f6b79c02b56632",
     "music_emotion": "638aaf73636bd2ace76f5350ebeda8c0bacfc950ef11ebdff3d8c628ef504915",
     "music_emotion_judge": "8e1383235ca148e1e5a200dd8362be06245adf9d0db308b39502661f7096e476",
+    "music_sound": "bd5b75b84a4f8a5a2af92315a7551464e5fe793201b9044d2b3a4d1dbeaa83a5",
     "music_dynamics": "bb09ef859ee2fd0a8fdb6e036e5e874affa42a528339c8c2976c2381d3e97b7e",
     "music_dynamics_clean": "b7d425c3bb933931c368929dcbcd18f67dfec0dbfc87ccdd1877a6ea35173db9",
     "speech": "2fa485cacc5a23458335edddc2d2b4b77d8e2e0c468c231e392373724f2f1aad",

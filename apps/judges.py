@@ -5,7 +5,7 @@ from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from affetto.apps.recognize_job import Modality
+from affetto.apps.recognize_job import Kind, Modality
 from affetto.emotion_bank.embedder import CrossModalEmbedder, load_embedder
 from affetto.recognizers.independence import Net
 from affetto.recognizers.reading import Recognizer
@@ -61,22 +61,30 @@ class Nets:
         return load_music_recognizer("music_emotion_judge")
 
     @cached_property
+    def music_sound(self) -> "MusicRecognizer":
+        """The sounding music's judge, from the same games as the notes' judge."""
+        from affetto.recognizers.music.recognizer import load_music_recognizer
+
+        return load_music_recognizer("music_sound")
+
+    @cached_property
     def embedder(self) -> CrossModalEmbedder:
         """What joins them."""
         return load_embedder()
 
-    def of(self, modality: Modality) -> "Recognizer | MusicRecognizer | None":
-        """Who judges a modality; None for the scene, which has no weights."""
+    def of(self, modality: Modality, kind: Kind) -> "Recognizer | MusicRecognizer | None":
+        """Who judges a modality in a kind of medium; None for the scene, which has no weights."""
         if modality == "scene":
             return None
-        judges = {"voice": "speech", "face": "face", "text": "text", "music": "music"}
+        music = "music" if kind == "notes" else "music_sound"
+        judges = {"voice": "speech", "face": "face", "text": "text", "music": music}
         judge: Recognizer | MusicRecognizer = getattr(self, judges[modality])
         return judge
 
 
-def judge_nets(nets: Nets, modalities: Sequence[Modality]) -> tuple[Net, ...]:
-    """Names, fingerprints and training data of those who judge `modalities`."""
-    judges = [judge for name in modalities if (judge := nets.of(name)) is not None]
+def judge_nets(nets: Nets, modalities: Sequence[Modality], kind: Kind) -> tuple[Net, ...]:
+    """Names, fingerprints and training data of those who judge `modalities` in such a medium."""
+    judges = [judge for name in modalities if (judge := nets.of(name, kind)) is not None]
     return tuple(Net(weights_name(one), one.fingerprint, one.trained_on) for one in judges)
 
 

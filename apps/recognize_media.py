@@ -31,7 +31,8 @@ from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.face.timeline import FaceTimelines, recognize_faces, recognize_picture
 from affetto.recognizers.fuse import LEAST_CONFIDENCE, fuse
 from affetto.recognizers.music.features import pitched_notes
-from affetto.recognizers.music.recognizer import recognize_music
+from affetto.recognizers.music.recognizer import recognize_music, recognize_music_sound
+from affetto.recognizers.music.sound import RATE as MUSIC_HZ
 from affetto.recognizers.speech.recognizer import recognize_speech
 from affetto.recognizers.text.recognizer import recognize_text
 from affetto.recognizers.text.sentences import read_transcript
@@ -91,6 +92,17 @@ def kind_of(path: Path) -> Kind | None:
     return next((kind for kind, suffixes in kinds.items() if suffix in suffixes), None)
 
 
+def looked_at(kind: Kind, only: Sequence[Modality]) -> tuple[Modality, ...]:
+    """Which of `only` are judged in a kind of medium.
+
+    What sounds is taken for music only where nothing but music is asked for: nobody here tells
+    music from noise.
+    """
+    if kind in ("video", "sound") and tuple(only) == ("music",):
+        return ("music",)
+    return tuple(name for name in WHAT[kind] if name in only)
+
+
 def recognize_medium(
     path: Path,
     *,
@@ -120,7 +132,7 @@ def recognize_medium(
     """
     started = time.perf_counter()
     kind = kind_of(path) or "video"
-    wanted = [name for name in WHAT[kind] if name in only]
+    wanted = looked_at(kind, only)
     if not wanted:
         raise BadInput(
             f"{path}: a {kind} has {', '.join(WHAT[kind])}; asked for was {', '.join(only)}"
@@ -134,10 +146,13 @@ def recognize_medium(
     else:
         clip = Clip.open(path)
         kind = "video" if clip.has_video else "sound"
-        gathered = _film(
-            clip, nets, wanted, window_s, workers=num_workers, num_stills=num_stills,
-            progress=progress,
-        )  # fmt: skip
+        if wanted == ("music",):
+            gathered = _heard_music(clip, nets, progress)
+        else:
+            gathered = _film(
+                clip, nets, wanted, window_s, workers=num_workers, num_stills=num_stills,
+                progress=progress,
+            )  # fmt: skip
     progress("joining", 0.98)
     fused = _joined(gathered, nets, min(rate_hz, MOST_STEPS / max(1.0, gathered.duration_s)))
     known = np.logical_or.reduce([SAYABLE[name] for name in gathered.tracks])
@@ -149,7 +164,7 @@ def recognize_medium(
         rows=rows,
         missing=gathered.missing,
         stills=gathered.stills,
-        judges=judge_nets(nets, [name for name in MODALITIES if name in gathered.tracks]),
+        judges=judge_nets(nets, [name for name in MODALITIES if name in gathered.tracks], kind),
         wall_s=time.perf_counter() - started,
     )
 
@@ -303,6 +318,22 @@ def _notes(path: Path, nets: Nets) -> _Gathered:
     gathered = _Gathered(piece.duration_s)
     track = recognize_music(notes, recognizer=nets.music, duration_s=piece.duration_s)
     gathered.take("music", track, SAYABLE["music"])
+    return gathered
+
+
+def _heard_music(clip: Clip, nets: Nets, progress: Report) -> _Gathered:
+    """The sound of a film or file, taken for music."""
+
+    def blocks() -> Iterator[Sound]:
+        for number, block in enumerate(clip.audio_blocks(sample_rate=MUSIC_HZ, channels=1)):
+            progress("listening", 0.97 * min(1.0, number / clip.duration_s))
+            yield block
+
+    gathered = _Gathered(clip.duration_s)
+    track = recognize_music_sound(blocks(), recognizer=nets.music_sound, duration_s=clip.duration_s)
+    gathered.take("music", track, SAYABLE["music"])
+    if not track.confidence.any():
+        gathered.missing["music"] = "it is silent"
     return gathered
 
 

@@ -16,9 +16,9 @@ from affetto.apps.judges import Nets, judge_nets
 from affetto.apps.machine import free_cores
 from affetto.apps.progress import Report, silent
 from affetto.apps.recognize_job import MODALITIES, Modality, Recognition
-from affetto.apps.recognize_media import WHAT, kind_of, recognize_medium
+from affetto.apps.recognize_media import kind_of, looked_at, recognize_medium
 from affetto.apps.resolve import TRACKS, resolve
-from affetto.apps.score_music import MusicScore, music_file, score_music
+from affetto.apps.score_music import MIX, MusicScore, music_file, score_music
 from affetto.apps.score_talk import PortraitScore, is_talk, score_talk
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
@@ -145,17 +145,22 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
         )
 
     found = read(job.media, 0.0)
+    mix = job.media.parent / MIX
+    sounds = mix.is_file() and found.kind == "notes"
+    heard = recognize_medium(mix, nets=nets, only=("music",)) if sounds else None
     talks = is_talk(job.media, job.recipe)
     photo = job.reference if talks and job.reference and _is_picture(job.reference) else None
     result = Result(
         job=job,
         found=found,
-        judges=found.judges,
+        judges=found.judges + (heard.judges if heard else ()),
         losses=losses,
         has_record=has_record,
         comparisons=tuple(_comparisons(job, found, read, photo)),
         portrait=score_talk(job.media, read_picture(photo) if photo else None) if talks else (),
-        music=score_music(job.media, found.track) if found.kind == "notes" else (),
+        music=score_music(job.media, found.track, heard.track if heard else None)
+        if found.kind == "notes"
+        else (),
         notices=notices,
     )
     if job.out is not None:
@@ -200,17 +205,19 @@ def _losses(job: Job) -> tuple[tuple[Net, ...], bool]:
 def _independent(job: Job, nets: Nets, losses: tuple[Net, ...]) -> tuple[Nets, tuple[str, ...]]:
     """Judges of whom none was a loss or knew what one knew, and what to say of them."""
     kind = kind_of(job.media) or "video"
-    looked_at = [name for name in WHAT[kind] if name in JUDGES[job.judge]]
-    judges = judge_nets(nets, looked_at)  # all are loaded now, so that `apart` shares them
+    seen = looked_at(kind, JUDGES[job.judge])
+    judges = judge_nets(nets, seen, kind)  # all are loaded now, so that `apart` shares them
     notices: tuple[str, ...] = ()
-    if job.judge == "all" and "face" in looked_at:
-        (face,) = judge_nets(nets, ["face"])
+    if job.judge == "all" and "face" in seen:
+        (face,) = judge_nets(nets, ["face"], kind)
         try:
             check_judge(face, losses)
         except Dependent:
             nets = nets.apart
-            judges = judge_nets(nets, looked_at)
+            judges = judge_nets(nets, seen, kind)
             notices = (STOOD_IN,)
+    if "music" in seen and (job.media.parent / MIX).is_file():  # the mix is heard as well
+        judges += judge_nets(nets, seen, "sound")
     for judge in judges:
         check_judge(judge, losses)
     return nets, notices

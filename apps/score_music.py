@@ -56,12 +56,15 @@ def music_file(folder: Path) -> Path:
     return notes
 
 
-def score_music(media: Path, judged: EmotionTrack) -> tuple[MusicScore, ...]:
+def score_music(
+    media: Path, judged: EmotionTrack, heard: EmotionTrack | None = None
+) -> tuple[MusicScore, ...]:
     """Measure a MIDI file, and what lies beside it.
 
     Args:
         media: a MIDI file with at least one pitched note.
-        judged: its emotion over time.
+        judged: the emotion of its notes over time.
+        heard: that of the mix beside it, by the net that hears.
 
     Raises:
         BadInput: the notes or the composition beside them cannot be read.
@@ -71,7 +74,13 @@ def score_music(media: Path, judged: EmotionTrack) -> tuple[MusicScore, ...]:
     rows = note_rows(pitched_notes(piece.parts))
     beside = media.parent / COMPOSITION
     composed = read_composition(beside).soundtrack if beside.is_file() else None
-    found = [*_feeling(judged), _key(rows, composed), _tempo(piece, composed), *_texture(rows)]
+    found = [
+        *_feeling(judged),
+        *(_feeling(heard, " of the mix") if heard else ()),
+        _key(rows, composed),
+        _tempo(piece, composed),
+        *_texture(rows),
+    ]
     if composed is not None:
         found += _hits(composed)
     if (media.parent / MIX).is_file():
@@ -79,10 +88,10 @@ def score_music(media: Path, judged: EmotionTrack) -> tuple[MusicScore, ...]:
     return tuple(found)
 
 
-def _feeling(judged: EmotionTrack) -> list[MusicScore]:
+def _feeling(judged: EmotionTrack, of: str = "") -> list[MusicScore]:
     return [
         MusicScore(
-            name,
+            f"{name}{of}",
             f"{judged.vad[:, axis].mean():+.2f}",
             f"over time {judged.vad[:, axis].min():+.2f} to {judged.vad[:, axis].max():+.2f}",
         )

@@ -22,6 +22,7 @@ RECIPES = {
     "music_melody": ("affetto.train.music_melody", "MelodyRecipe"),
     "music_emotion": ("affetto.train.music_emotion", "MusicRecipe"),
     "music_emotion_judge": ("affetto.train.music_emotion", "MusicRecipe"),
+    "music_sound": ("affetto.train.music_sound", "SoundRecipe"),
     "text": ("affetto.train.text", "TextRecipe"),
     "speech": ("affetto.train.speech", "SpeechRecipe"),
     "speech_student": ("affetto.train.speech_student", "StudentRecipe"),

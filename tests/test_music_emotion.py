@@ -110,7 +110,7 @@ def test_loss_and_judge_are_two_nets_of_two_halves():
 def test_batch_is_the_same_as_singles(name):
     net = load_music_recognizer(name)
     rows = (note_rows(notes) for notes in (song(), song("Am Am"), song("G Am C")))
-    seen = torch.from_numpy(np.stack([net.read(r, start_s=0.0, end_s=4.0) for r in rows]))
+    seen = torch.from_numpy(np.stack([net.reader.window(r, start_s=0.0, end_s=4.0) for r in rows]))
     singles = torch.cat([net.scores(window[None]) for window in seen])
     torch.testing.assert_close(net.scores(seen), singles)
 

@@ -1,10 +1,12 @@
 """Music as notes: recognized, scored against what was asked, measured again."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 
 from affetto.apps import recognize, score
 from affetto.apps.judges import Nets
@@ -14,8 +16,10 @@ from affetto.errors import BadInput
 from affetto.gen.music.composition import FILE, Composition, Levels, write_composition
 from affetto.gen.music.midi import write_midi
 from affetto.recognizers.music.recognizer import load_music_recognizer, recognize_music
+from affetto.recognizers.music.sound import RATE
 from affetto.soundtrack import Bar, ChordSpan, Dynamics, Marker, Note, Part, Soundtrack
 from tests.test_music_emotion import song
+from tests.test_music_sound import played
 
 LENGTH_S = 24.0
 
@@ -85,6 +89,17 @@ def test_a_soundtracks_folder_is_held_against_the_course_it_followed(folder):
     assert (
         json.loads((folder / "scores/scores.json").read_text())["music"] == plain(result)["music"]
     )
+
+
+def test_the_mix_is_heard_beside_the_notes(folder):
+    notes = [note for part in piece().parts if not part.is_drum for note in part.notes]
+    soundfile.write(folder / "mix.wav", played(notes, length_s=LENGTH_S).T, RATE)
+    result = score.run(score.Job(media=folder))
+    assert [judge.name for judge in result.judges] == ["music_emotion_judge", "music_sound"]
+    found = {one.name: one for one in result.music}
+    assert {"valence", "valence of the mix", "arousal of the mix", "loudness"} <= set(found)
+    low, high = re.findall(r"[+-]\d\.\d+", found["arousal of the mix"].beside)
+    assert float(low) < 0 < float(high)
 
 
 def test_a_folder_without_notes_is_refused(tmp_path):

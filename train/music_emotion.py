@@ -120,16 +120,11 @@ def read_lessons(
         rows = note_rows(piece.notes)
         for setting in [rows, *(fuller_setting(rows, rng=rng) for _ in range(SETTINGS))]:
             start_s, end_s = setting[0, 0], setting[:, 1].max()
-            bars_s = np.linspace(start_s, end_s, len(piece.heard) + 1)
-            middles_s = (bars_s[1:] + bars_s[:-1]) / 2
             for first_s, last_s in window_edges(start_s, end_s):
-                window = net.read(setting, start_s=first_s, end_s=last_s)
+                window = net.reader.window(setting, start_s=first_s, end_s=last_s)
                 if window.any():
-                    inside = (middles_s >= first_s) & (middles_s < last_s)
-                    nearest = np.abs(middles_s - (first_s + last_s) / 2).argmin()
-                    felt = piece.heard[inside] if inside.any() else piece.heard[[nearest]]
                     windows.append(window)
-                    heard.append(felt.mean(axis=0))
+                    heard.append(heard_between(piece, (start_s, end_s), first_s, last_s))
                     games.append(piece.game)
     return Lessons(
         torch.from_numpy(np.stack(windows)).float(),
@@ -139,6 +134,22 @@ def read_lessons(
         torch.tensor([[phrase.valence, phrase.arousal] for phrase in phrases]).long(),
         np.array([phrase.game for phrase in phrases]),
     )
+
+
+def heard_between(
+    piece: Piece, span_s: tuple[float, float], first_s: float, last_s: float
+) -> NDArray[np.float64]:
+    """(2,) the listeners' mean of the bars whose middles lie between two times, or the nearest.
+
+    `span_s` is from when to when the piece's notes sound where it is played.
+    """
+    bars_s = np.linspace(*span_s, len(piece.heard) + 1)
+    middles_s = (bars_s[1:] + bars_s[:-1]) / 2
+    inside = (middles_s >= first_s) & (middles_s < last_s)
+    nearest = np.abs(middles_s - (first_s + last_s) / 2).argmin()
+    felt = piece.heard[inside] if inside.any() else piece.heard[[nearest]]
+    mean: NDArray[np.float64] = felt.mean(axis=0)
+    return mean
 
 
 def fit(
@@ -153,9 +164,9 @@ def fit(
         for width in (WIDTHS if shape.num_landmarks else WIDTHS[:1])
     ]
     held_out = {c: torch.zeros(len(lessons.phrases), 2) for c in choices}
-    games = set(fold_of)
+    games = {*fold_of, *lessons.games.tolist()}
     for number in range(NUM_FOLDS):
-        out = {game for game in games if fold_of[game] == number}
+        out = {game for game, fold in fold_of.items() if fold == number}
         kept = lessons.part(games - out)
         own = np.flatnonzero(np.isin(lessons.phrase_games, list(out)))
         for choice in choices:

@@ -19,7 +19,10 @@ def recognize(
     ],
     only: Annotated[
         str | None,
-        typer.Option(help="Comma-separated of voice,face,scene,text,music. Default: all."),
+        typer.Option(
+            help="Comma-separated of voice,face,scene,text,music. Default: all. Films and sounds "
+            "are heard as music where music alone is asked for."
+        ),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0.1, max=25, help="Steps a second of the course of all together.")

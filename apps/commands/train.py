@@ -11,8 +11,8 @@ def train(
         str,
         typer.Argument(
             help="bank, embedder, speech, speech_student, face, face_loss, face_judge, "
-            "face_motion, text, motion, music_chords, music_dynamics, music_melody, music_emotion "
-            "or music_emotion_judge."
+            "face_motion, text, motion, music_chords, music_dynamics, music_melody, music_emotion, "
+            "music_emotion_judge or music_sound."
         ),
     ],
     overrides: Annotated[

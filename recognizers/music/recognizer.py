@@ -1,16 +1,17 @@
-"""The emotion that notes express: `MusicRecognizer`, window by window, and its track over time.
+"""The emotion that music expresses: `MusicRecognizer`, window by window, and its track over time.
 
-Two sets are shipped. `music_emotion`, for losses and steering, is linear in cues that a musician
-names (`features`). `music_emotion_judge`, to judge and for nothing else, learned from other games,
-reads histograms (`histograms`) and compares them with windows that it remembers.
+Three sets are shipped. `music_emotion`, for losses and steering, is linear in cues of notes that a
+musician names (`features`). `music_emotion_judge`, to judge and for nothing else, learned from
+other games, reads histograms (`histograms`) and compares them with windows that it remembers.
+`music_sound`, learned from the judge's games, hears instead of reading notes (`sound`).
 
 Letters: B windows, F numbers of a window, L remembered windows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,17 +21,58 @@ from torch import Tensor, nn
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.space import embed, probs_from_vad
 from affetto.errors import BadInput
+from affetto.media_sound import Sound
 from affetto.recognizers.music.features import FEATURES, Array, note_rows, window_features
 from affetto.recognizers.music.histograms import HISTOGRAM_SIZE, window_histograms
+from affetto.recognizers.music.sound import (
+    SOUND_SIZE,
+    heard_share,
+    sound_frames,
+    sound_span,
+    window_sound,
+)
 from affetto.soundtrack import Note
 from affetto.weights import Weights, fill, load_weights
 
 WINDOW_S = 12.0  # about the length of VGMIDI's labelled phrases
 HOP_S = 6.0
 MAX_LENGTH_S = 7200.0
+
+
+class Reader(NamedTuple):
+    """What a net sees of music.
+
+    Attributes:
+        window: (R, C) rows or frames, start_s=, end_s= -> (width,), all 0 where nothing sounds.
+        width: F.
+        span: from when to when there is music, in seconds.
+        sounding: share of the time between two seconds in which something sounds.
+    """
+
+    window: Callable[..., Array]
+    width: int
+    span: Callable[[Array], tuple[float, float]]
+    sounding: Callable[[Array, float, float], float]
+
+
+def _note_span(rows: Array) -> tuple[float, float]:
+    return float(rows[0, 0]), float(rows[:, 1].max())
+
+
+def _sounding_share(rows: Array, start_s: float, end_s: float) -> float:
+    """Share of a window in which a note sounds."""
+    inside = rows[(rows[:, 1] > start_s) & (rows[:, 0] < end_s)]
+    reached, total_s = start_s, 0.0
+    for begin, stop in np.clip(inside[:, :2], start_s, end_s):  # in order of their beginnings
+        total_s += max(0.0, stop - max(begin, reached))
+        reached = max(reached, stop)
+    return total_s / (end_s - start_s)
+
+
 READERS = {
-    "cues": (window_features, len(FEATURES)),
-    "histograms": (window_histograms, HISTOGRAM_SIZE),
+    "cues": Reader(window_features, len(FEATURES), _note_span, _sounding_share),
+    "histograms": Reader(window_histograms, HISTOGRAM_SIZE, _note_span, _sounding_share),
+    "sound": Reader(window_sound, SOUND_SIZE, sound_span, heard_share),
 }
 
 
@@ -43,7 +85,7 @@ class MusicConfig:
         num_landmarks: remembered windows that one is compared with; 0 is linear.
     """
 
-    reads: Literal["cues", "histograms"] = "cues"
+    reads: Literal["cues", "histograms", "sound"] = "cues"
     num_landmarks: int = 0
 
     def __post_init__(self) -> None:
@@ -75,7 +117,8 @@ class MusicRecognizer(nn.Module):
         super().__init__()
         self.fingerprint = ""
         self.trained_on: tuple[str, ...] = ()
-        self._read, width = READERS[config.reads]
+        self.reader = READERS[config.reads]
+        width = self.reader.width
         self.num_landmarks = config.num_landmarks
         self.register_buffer("center", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
@@ -84,10 +127,6 @@ class MusicRecognizer(nn.Module):
         self.register_buffer("slope", torch.ones(2))
         self.register_buffer("offset", torch.zeros(2))
         self.linear = nn.Linear(config.num_landmarks or width, 2)
-
-    def read(self, rows: Array, *, start_s: float, end_s: float) -> Array:
-        """(F,) what it sees of a window of (N, 4) `features.note_rows`; all 0 without a note."""
-        return self._read(rows, start_s=start_s, end_s=end_s)
 
     def described(self, windows: Tensor) -> Tensor:
         """What the regression is linear in: windows (B, F) standardised, or their kernel (B, L)."""
@@ -109,16 +148,22 @@ class MusicRecognizer(nn.Module):
     def judge(self, notes: Iterable[Note]) -> tuple[float, float]:
         """Valence and arousal in [-1, 1] of a whole phrase; both 0 without notes."""
         rows = note_rows(notes)
-        if not len(rows):
+        return self.judge_seen(rows) if len(rows) else (0.0, 0.0)
+
+    @torch.no_grad()
+    def judge_seen(self, seen: Array) -> tuple[float, float]:
+        """The same of rows or frames (R, C) that its reader reads; both 0 where nothing sounds."""
+        windows = self.windows(seen)
+        if not len(windows):
             return 0.0, 0.0
-        valence, arousal = self.signs(self.scores(self.windows(rows)).mean(dim=0)).tolist()
+        valence, arousal = self.signs(self.scores(windows).mean(dim=0)).tolist()
         return valence, arousal
 
-    def windows(self, rows: Array) -> Tensor:
-        """(B, F) what it sees of a phrase, 12 s every 6 s, those without a note left out."""
-        edges = window_edges(rows[0, 0], rows[:, 1].max())
-        seen = np.stack([self.read(rows, start_s=a, end_s=b) for a, b in edges])
-        return torch.from_numpy(seen[np.abs(seen).sum(axis=1) > 0])
+    def windows(self, seen: Array) -> Tensor:
+        """(B, F) of rows or frames, 12 s every 6 s, those where nothing sounds left out."""
+        edges = window_edges(*self.reader.span(seen))
+        windows = np.stack([self.reader.window(seen, start_s=a, end_s=b) for a, b in edges])
+        return torch.from_numpy(windows[np.abs(windows).sum(axis=1) > 0])
 
 
 def window_edges(start_s: float, end_s: float) -> list[tuple[float, float]]:
@@ -141,31 +186,53 @@ def load_music_recognizer(source: str | Path = "music_emotion") -> MusicRecogniz
     return recognizer.eval().requires_grad_(False)
 
 
-@torch.no_grad()
 def recognize_music(
     notes: Iterable[Note], *, recognizer: MusicRecognizer, duration_s: float
 ) -> EmotionTrack:
-    """The emotion that music expresses, second by second, each from the 12 s around it.
+    """The emotion that notes express, second by second, each from the 12 s around it.
 
     Args:
         notes: pitched ones, see `features.pitched_notes`.
-        recognizer: which net judges.
+        recognizer: which net judges, one that reads notes.
         duration_s: of the piece; the track has a step at each half second past a whole one.
 
     Returns:
         A track whose valence and arousal are 2p - 1 of the sign's probability and whose variance
         is that of the sign, halved; dominance is unknown. Confidence is the share of the window
-        in which notes sound, times the larger of the two |2p - 1|.
+        in which something sounds, times the larger of the two |2p - 1|.
 
     Raises:
         BadInput: no length, or more than two hours.
     """
+    return _course(note_rows(notes), recognizer, duration_s)
+
+
+def recognize_music_sound(
+    blocks: Iterable[Sound], *, recognizer: MusicRecognizer, duration_s: float
+) -> EmotionTrack:
+    """The emotion that sounding music expresses; else as `recognize_music`.
+
+    Args:
+        blocks: (C, S) of `sound.RATE` samples a second, taken to be music; see `sound_frames`.
+        recognizer: which net judges, one that hears.
+        duration_s: of the sound.
+
+    Raises:
+        BadInput: no length, or more than two hours.
+    """
+    if duration_s > MAX_LENGTH_S:  # before all of it is read
+        raise _bad_length(duration_s)
+    return _course(sound_frames(blocks), recognizer, duration_s)
+
+
+@torch.no_grad()
+def _course(seen: Array, recognizer: MusicRecognizer, duration_s: float) -> EmotionTrack:
     if not 0.0 < duration_s <= MAX_LENGTH_S:
-        raise BadInput(f"music of {duration_s} s: more than 0 and at most {MAX_LENGTH_S:.0f} s")
-    rows = note_rows(notes)
+        raise _bad_length(duration_s)
+    reader = recognizer.reader
     times_s = np.arange(max(1, int(duration_s))) + 0.5
     edges = [_around(time_s, duration_s) for time_s in times_s]
-    windows = np.stack([recognizer.read(rows, start_s=a, end_s=b) for a, b in edges])
+    windows = np.stack([reader.window(seen, start_s=a, end_s=b) for a, b in edges])
     heard: NDArray[np.bool_] = np.abs(windows).sum(axis=1, keepdims=True) > 0.0
     judged = recognizer.signs(recognizer.scores(torch.from_numpy(windows))).numpy()
     sign = np.where(heard, judged, 0.0)
@@ -174,7 +241,7 @@ def recognize_music(
     vad_var = np.concatenate([(1.0 - sign**2) / 2.0, unknown + 0.5], axis=1)
     probs = probs_from_vad(vad, vad_var)
     mean, log_var = embed(vad, probs, vad_var)
-    sounding = np.array([_sounding_share(rows, a, b) for a, b in edges])
+    sounding = np.array([reader.sounding(seen, a, b) for a, b in edges])
     return EmotionTrack(
         times=times_s.astype(np.float32),
         mean=mean,
@@ -187,17 +254,11 @@ def recognize_music(
     )
 
 
+def _bad_length(duration_s: float) -> BadInput:
+    return BadInput(f"music of {duration_s} s: more than 0 and at most {MAX_LENGTH_S:.0f} s")
+
+
 def _around(time_s: float, duration_s: float) -> tuple[float, float]:
     """The window centred on a time, kept inside the piece."""
     start_s = min(max(0.0, time_s - WINDOW_S / 2), max(0.0, duration_s - WINDOW_S))
     return start_s, min(duration_s, start_s + WINDOW_S)
-
-
-def _sounding_share(rows: Array, start_s: float, end_s: float) -> float:
-    """Share of a window in which a note sounds."""
-    inside = rows[(rows[:, 1] > start_s) & (rows[:, 0] < end_s)]
-    reached, total_s = start_s, 0.0
-    for begin, stop in np.clip(inside[:, :2], start_s, end_s):  # in order of their beginnings
-        total_s += max(0.0, stop - max(begin, reached))
-        reached = max(reached, stop)
-    return total_s / (end_s - start_s)
