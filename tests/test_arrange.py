@@ -427,12 +427,16 @@ def test_agitated_strings_are_bowed_in_three_three_two() -> None:
 def test_strings_rise_over_a_low_melody() -> None:
     lowest, at_once = {}, {}
     for lead in ("horn", "flute"):
-        parts = play("fearful", 24, instruments=[lead, "piano", "strings", "bass"])
+        players = [lead, "piano", "strings", "bass"]
+        parts = play("fearful", 24, density=9.0, instruments=players)
         (strings,) = by_role(parts, "texture")
         last_s = bars_of(24)[-1].start_s - MAX_JITTER_S
         held = [n for n in strings.notes if n.start_s < last_s]
         lowest[lead] = min(n.pitch for n in held)
         starts = [round(n.start_s, 1) for n in held]
         at_once[lead] = max(starts.count(start) for start in starts)
+        inner = bars_of(24)[4:-1]
+        bowed = [any(bar.start_s <= n.start_s < bar.end_s for n in held) for bar in inner]
+        assert all(bowed)  # they carry where the film is at its fullest
     assert at_once["horn"] <= 2 < at_once["flute"]  # with the keys raised there is no more room
     assert lowest["horn"] >= INSTRUMENTS["horn"].centre + 3 > lowest["flute"]

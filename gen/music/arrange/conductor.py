@@ -365,13 +365,14 @@ class _Conductor:
             )
         before = (min(self.levels[0], len(keys_options) - 1), self.levels[1])
         # Strings come and go with phrases, not with bars; where they must carry, or where the
-        # film is at its fullest, they have the whole chord. Under keys that have it two tones do:
-        # real arrangements seldom sound more than four or five pitches at once.
-        # A pedalled figure fills the same space, and so do chords raised over a low melody.
-        open_space = cue.section.figure != "broken" and not low_lead
-        must = keys is None or (cue.section.kind == "full" and not cue.ebb and open_space)
+        # film is at its fullest, they have the whole chord. Under keys that have it two tones do,
+        # and so where both are raised over a low melody: real arrangements seldom sound more than
+        # four or five pitches at once. A pedalled figure fills the same space.
+        carry = cue.section.kind == "full" and not cue.ebb and cue.section.figure != "broken"
+        must = keys is None or (carry and not low_lead)
         least = pads.FULL_LEVEL if must else 0 if cue.phrase_starts else min(before[1], 1)
-        rests = pad is None or not (cue.phrase_starts or must or before[1])
+        least = max(least, int(carry))
+        rests = pad is None or not (cue.phrase_starts or must or carry or before[1])
         most = pads.NUM_LEVELS - 1 if keys is None else pads.FULL_LEVEL if must else 1
         pad_range = (0, 0) if rests else (least, most)
         self.levels = choose_levels(
