@@ -14,7 +14,8 @@ from affetto.apps.studio.offered import answered, offer
 from affetto.apps.studio.result_panel import Shown, Updates, build_panel, connect
 from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput, EngineError
-from affetto.gen.music.hit_points import SUFFIXES, names_file
+from affetto.gen.music.hit_points import names_file
+from affetto.gen.music.markers import SUFFIXES
 
 Component = Any
 FIRST = "auto"
