@@ -18,7 +18,7 @@ from affetto.apps.progress import Report, silent
 from affetto.apps.recognize_job import MODALITIES, Modality, Recognition
 from affetto.apps.recognize_media import kind_of, looked_at, recognize_medium
 from affetto.apps.resolve import TRACKS, resolve
-from affetto.apps.score_music import MIX, MusicScore, music_file, score_music
+from affetto.apps.score_music import MusicScore, hear_stems, music_file, score_music, stems_of
 from affetto.apps.score_talk import PortraitScore, is_talk, score_talk
 from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
@@ -145,22 +145,18 @@ def run(job: Job, *, progress: Report = silent, nets: Nets | None = None) -> Res
         )
 
     found = read(job.media, 0.0)
-    mix = job.media.parent / MIX
-    sounds = mix.is_file() and found.kind == "notes"
-    heard = recognize_medium(mix, nets=nets, only=("music",)) if sounds else None
+    heard = hear_stems(job.media.parent, nets) if found.kind == "notes" else None
     talks = is_talk(job.media, job.recipe)
     photo = job.reference if talks and job.reference and _is_picture(job.reference) else None
     result = Result(
         job=job,
         found=found,
-        judges=found.judges + (heard.judges if heard else ()),
+        judges=found.judges + (judge_nets(nets, ["music"], "sound") if heard else ()),
         losses=losses,
         has_record=has_record,
         comparisons=tuple(_comparisons(job, found, read, photo)),
         portrait=score_talk(job.media, read_picture(photo) if photo else None) if talks else (),
-        music=score_music(job.media, found.track, heard.track if heard else None)
-        if found.kind == "notes"
-        else (),
+        music=score_music(job.media, found.track, heard) if found.kind == "notes" else (),
         notices=notices,
     )
     if job.out is not None:
@@ -216,7 +212,7 @@ def _independent(job: Job, nets: Nets, losses: tuple[Net, ...]) -> tuple[Nets, t
             nets = nets.apart
             judges = judge_nets(nets, seen, kind)
             notices = (STOOD_IN,)
-    if "music" in seen and (job.media.parent / MIX).is_file():  # the mix is heard as well
+    if "music" in seen and stems_of(job.media.parent):  # they are heard as well
         judges += judge_nets(nets, seen, "sound")
     for judge in judges:
         check_judge(judge, losses)

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from affetto.apps.judges import Nets
+from affetto.clip import Clip
 from affetto.emotion import EmotionTrack
 from affetto.errors import BadInput, MediaError
 from affetto.gen.music.composition import FILE as COMPOSITION
@@ -24,9 +26,11 @@ from affetto.recognizers.music.features import (
     note_rows,
     pitched_notes,
 )
+from affetto.recognizers.music.recognizer import recognize_music_sound
+from affetto.recognizers.music.sound import RATE
 from affetto.soundtrack import Soundtrack
 
-NOTES, MIX = "music.mid", "mix.wav"  # in a soundtrack's folder
+NOTES, MIX, STEMS = "music.mid", "mix.wav", "stems"  # in a soundtrack's folder
 NEAR_S = 0.04  # a cut this near to a beat is hit
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 INSTANTS_PER_S = 8.0
@@ -56,6 +60,30 @@ def music_file(folder: Path) -> Path:
     return notes
 
 
+def stems_of(folder: Path) -> list[Path]:
+    """The stems in a soundtrack's folder, [] where there are none."""
+    return sorted((folder / STEMS).glob("*.wav"))
+
+
+def hear_stems(folder: Path, nets: Nets) -> EmotionTrack | None:
+    """The emotion of a soundtrack's music as it sounds; None without stems.
+
+    The stems together are the music alone: in the mix lies the film's own sound as well, and what
+    people say or a storm roars in it is not the music's feeling.
+
+    Raises:
+        MediaError: a stem cannot be read.
+        BadInput: they last more than two hours.
+    """
+    stems = [Clip.open(path) for path in stems_of(folder)]
+    if not stems:
+        return None
+    played = (clip.audio_blocks(sample_rate=RATE, channels=1) for clip in stems)
+    blocks = (np.sum(np.stack(parts), axis=0) for parts in zip(*played, strict=False))
+    length_s = min(clip.duration_s for clip in stems)
+    return recognize_music_sound(blocks, recognizer=nets.music_sound, duration_s=length_s)
+
+
 def score_music(
     media: Path, judged: EmotionTrack, heard: EmotionTrack | None = None
 ) -> tuple[MusicScore, ...]:
@@ -64,7 +92,7 @@ def score_music(
     Args:
         media: a MIDI file with at least one pitched note.
         judged: the emotion of its notes over time.
-        heard: that of the mix beside it, by the net that hears.
+        heard: that of its stems, by the net that hears.
 
     Raises:
         BadInput: the notes or the composition beside them cannot be read.
@@ -76,7 +104,7 @@ def score_music(
     composed = read_composition(beside).soundtrack if beside.is_file() else None
     found = [
         *_feeling(judged),
-        *(_feeling(heard, " of the mix") if heard else ()),
+        *(_feeling(heard, " by ear") if heard else ()),
         _key(rows, composed),
         _tempo(piece, composed),
         *_texture(rows),

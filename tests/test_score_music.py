@@ -15,7 +15,11 @@ from affetto.apps.score_report import plain, table
 from affetto.errors import BadInput
 from affetto.gen.music.composition import FILE, Composition, Levels, write_composition
 from affetto.gen.music.midi import write_midi
-from affetto.recognizers.music.recognizer import load_music_recognizer, recognize_music
+from affetto.recognizers.music.recognizer import (
+    load_music_recognizer,
+    recognize_music,
+    recognize_music_sound,
+)
 from affetto.recognizers.music.sound import RATE
 from affetto.soundtrack import Bar, ChordSpan, Dynamics, Marker, Note, Part, Soundtrack
 from tests.test_music_emotion import song
@@ -91,14 +95,21 @@ def test_a_soundtracks_folder_is_held_against_the_course_it_followed(folder):
     )
 
 
-def test_the_mix_is_heard_beside_the_notes(folder):
+def test_the_music_is_heard_without_the_films_own_sound(folder):
     notes = [note for part in piece().parts if not part.is_drum for note in part.notes]
-    soundfile.write(folder / "mix.wav", played(notes, length_s=LENGTH_S).T, RATE)
+    sound = played(notes, length_s=LENGTH_S)
+    (folder / "stems").mkdir()
+    for name, gain in (("piano", 0.75), ("echo", 0.25)):
+        soundfile.write(folder / f"stems/{name}.wav", gain * sound.T, RATE, subtype="FLOAT")
+    storm = np.random.default_rng(0).uniform(-0.3, 0.3, sound.shape)
+    soundfile.write(folder / "mix.wav", (sound + storm).T, RATE)
     result = score.run(score.Job(media=folder))
     assert [judge.name for judge in result.judges] == ["music_emotion_judge", "music_sound"]
     found = {one.name: one for one in result.music}
-    assert {"valence", "valence of the mix", "arousal of the mix", "loudness"} <= set(found)
-    low, high = re.findall(r"[+-]\d\.\d+", found["arousal of the mix"].beside)
+    assert {"valence", "valence by ear", "arousal by ear", "loudness"} <= set(found)
+    alone = recognize_music_sound([sound], recognizer=Nets().music_sound, duration_s=LENGTH_S)
+    assert found["arousal by ear"].value == f"{alone.vad[:, 1].mean():+.2f}"
+    low, high = re.findall(r"[+-]\d\.\d+", found["arousal by ear"].beside)
     assert float(low) < 0 < float(high)
 
 
