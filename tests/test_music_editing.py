@@ -167,6 +167,7 @@ def test_damaged_compositions_are_refused(folder, tmp_path, harm):
         ("weights", "hub:stranger/chords", "--weights hub:stranger/chords: give it again"),
         ("soundfont", "/etc/passwd", "--soundfont /etc/passwd: give it again"),
         ("casting", 3, "casting"),
+        ("felt", [["soon", 2.0, "sad"]], "felt"),
         ("hits", True, "hits is True"),
         ("hits", "/home/them/marks.edl", "hits is"),
     ],

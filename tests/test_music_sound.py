@@ -9,7 +9,7 @@ import soundfile
 from affetto.apps import recognize
 from affetto.apps.judges import Nets
 from affetto.emotion_bank.space import decode_arrays
-from affetto.errors import BadInput
+from affetto.errors import BadInput, ConfigError
 from affetto.gen.music.built_in_synth import BuiltInSynth
 from affetto.recognizers.music.features import note_rows
 from affetto.recognizers.music.recognizer import (
@@ -31,7 +31,14 @@ from affetto.recognizers.music.sound import (
 from affetto.soundtrack import Part
 from affetto.train import music_sound
 from affetto.train.data.vgmidi import Phrase, Piece
-from affetto.train.music_sound import Take, played_lessons, played_songs, with_songs
+from affetto.train.music_sound import (
+    SoundData,
+    SoundRecipe,
+    Take,
+    played_lessons,
+    played_songs,
+    with_songs,
+)
 from affetto.train.render_music import rendered_frames
 from tests.test_music_emotion import song
 
@@ -194,3 +201,9 @@ def test_a_take_is_the_same_again_and_its_tilt_is_bounded():
     )
     np.testing.assert_array_equal(one, two)
     assert one[:, :NUM_BANDS].max() <= 3.0
+
+
+def test_a_teacher_of_other_games_is_refused():
+    recipe = SoundRecipe(data=SoundData(half="A"))
+    with pytest.raises(ConfigError, match="knows vgmidi_B"):
+        music_sound.run(recipe)

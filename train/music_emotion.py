@@ -96,17 +96,23 @@ def run(config: MusicRecipe) -> dict[str, float]:
     shape = MusicConfig(config.reads, config.num_landmarks)  # type: ignore[arg-type]
     lessons = read_lessons(shape, pieces, phrases, seed=config.seed)
     net, figures = fit(shape, lessons, seed=config.seed)
-    out = Path(config.out)
+    keep(Path(config.out), net, shape, trained_on=(f"vgmidi_{config.data.half}",))
+    log_epoch(Path(config.out), {"epoch": 0, **figures}, cpu_s=time.process_time() - started)
+    return figures
+
+
+def keep(
+    out: Path, net: MusicRecognizer, shape: MusicConfig, *, trained_on: tuple[str, ...]
+) -> None:
+    """Write a recognizer's weights to out/weights."""
     save_weights(
         out / "weights",
         config={"reads": shape.reads, "num_landmarks": shape.num_landmarks},
         tensors=net.state_dict(),
         licence=LICENCE,
         commercial=False,
-        trained_on=(f"vgmidi_{config.data.half}",),
+        trained_on=trained_on,
     )
-    log_epoch(out, {"epoch": 0, **figures}, cpu_s=time.process_time() - started)
-    return figures
 
 
 def read_lessons(

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affetto.errors import ConfigError
 from affetto.gen.music.built_in_synth import BuiltInSynth
 from affetto.gen.music.synth import Synth, choose_synth
 from affetto.recognizers.music.features import Array, note_rows
@@ -33,9 +34,8 @@ from affetto.recognizers.music.sound import sound_span, window_sound
 from affetto.train.data.pop909_scores import read_scores
 from affetto.train.data.vgmidi import Phrase, Piece, read_pieces, read_vgmidi
 from affetto.train.metrics_log import log_epoch
-from affetto.train.music_emotion import LICENCE, Lessons, fit, heard_between
+from affetto.train.music_emotion import Lessons, fit, heard_between, keep
 from affetto.train.render_music import PIANO, random_band, rendered_frames
-from affetto.weights import save_weights
 
 SHAPE = MusicConfig("sound", 300)
 SONG_S = 120.0  # of each of POP909's songs
@@ -80,10 +80,21 @@ def takes() -> tuple[Take, ...]:
 
 
 def run(config: SoundRecipe) -> dict[str, float]:
-    """Train on one half, keep out/weights, give the inner folds' figures."""
+    """Train on one half, keep out/weights, give the inner folds' figures.
+
+    Raises:
+        ConfigError: the teacher knows other games than the half that is learned.
+    """
     torch.set_num_threads(config.num_threads)
     started = time.process_time()
     root = Path(config.data.root)
+    known: tuple[str, ...] = (f"vgmidi_{config.data.half}",)
+    teacher = load_music_recognizer(config.teacher)
+    if config.data.num_songs and teacher.trained_on != known:
+        raise ConfigError(
+            f"teacher {config.teacher} knows {', '.join(teacher.trained_on)}: for half "
+            f"{config.data.half} give one that learned from {known[0]} alone, or num_songs=0"
+        )
     pieces = [p for p in read_pieces(root / "vgmidi") if p.half == config.data.half]
     phrases = [p for p in read_vgmidi(root / "vgmidi") if p.half == config.data.half]
     lessons = played_lessons(pieces, phrases, seed=config.seed)
@@ -92,20 +103,12 @@ def run(config: SoundRecipe) -> dict[str, float]:
             note_rows(note for track in score.tracks.values() for note in track)
             for score in read_scores(root / "pop909", "train")[: config.data.num_songs]
         ]
-        teacher = load_music_recognizer(config.teacher)
         windows, seen = played_songs(songs, teacher.reader, seed=config.seed)
         lessons = with_songs(lessons, windows, teacher.scores(seen))
+        known = (*known, "pop909")
     net, figures = fit(SHAPE, lessons, seed=config.seed)
-    out = Path(config.out)
-    save_weights(
-        out / "weights",
-        config={"reads": SHAPE.reads, "num_landmarks": SHAPE.num_landmarks},
-        tensors=net.state_dict(),
-        licence=LICENCE,
-        commercial=False,
-        trained_on=(f"vgmidi_{config.data.half}", "pop909"),
-    )
-    log_epoch(out, {"epoch": 0, **figures}, cpu_s=time.process_time() - started)
+    keep(Path(config.out), net, SHAPE, trained_on=known)
+    log_epoch(Path(config.out), {"epoch": 0, **figures}, cpu_s=time.process_time() - started)
     return figures
 
 
