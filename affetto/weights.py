@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from affetto.errors import WeightsError
@@ -133,14 +133,17 @@ def load_weights(source: str | Path) -> Weights:
     tensor_file = folder / TENSOR_FILE
     if not tensor_file.is_file():
         raise WeightsError(f"{folder} holds no {TENSOR_FILE}; pickled checkpoints are not read")
-    digest = file_sha256(tensor_file)
+    # Hashed and read as one: what was hashed is what is loaded, and Ctrl-C stays Ctrl-C (within
+    # safetensors' reading of files it comes out as a ValueError).
+    content = tensor_file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     expected = SHIPPED.get(str(source), record["sha256"])
     if digest != expected:
         raise WeightsError(
             f"{tensor_file} has sha256 {digest}, expected {expected}: damaged or exchanged"
         )
     try:
-        tensors = _without_scales(load_file(tensor_file))
+        tensors = _without_scales(load(content))
     except (SafetensorError, OSError, ValueError, LookupError, RuntimeError) as error:
         raise WeightsError(f"{tensor_file} is not a safetensors file: {error}") from error
     return Weights(
