@@ -14,6 +14,7 @@ from affetto.recognizers.audiovisual.pretraining import (
     HicmaePretraining,
     PretrainingLosses,
     hierarchical_contrast,
+    patches_of,
     sound_targets,
     video_targets,
 )
@@ -285,10 +286,11 @@ def test_pretraining_learns_and_reaches_every_parameter():
     torch.manual_seed(0)
     network = HicmaePretraining(LITTLE)
     frames, mel = clips(LITTLE)
+    targets = video_targets(frames), sound_targets(mel)
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
     course = []
     for _ in range(8):
-        total = network.losses(frames, mel, **masks(LITTLE)).total
+        total = network.losses(frames, mel, **masks(LITTLE), targets=targets).total
         optimiser.zero_grad()
         total.backward()
         course.append(total.item())
@@ -305,3 +307,53 @@ def test_saved_and_loaded_gives_the_same_bytes(tmp_path):
     frames, mel = clips(LITTLE)
     with torch.inference_mode():
         assert torch.equal(network(frames, mel), again(frames, mel))
+
+
+STATES = HicmaeConfig(
+    width=64, decoder_width=64, depth=2, fusion_depth=1, skip_layers=(1,), num_frames=4, side=6,
+    num_mel_frames=16, num_bands=1, video_channels=5, video_patch=2, sound_channels=7,
+    sound_patch=(4, 1),
+)  # fmt: skip
+
+
+def states(num_clips=3):
+    return torch.randn(num_clips, 5, 4, 6, 6, generator=rng()), torch.randn(
+        num_clips, 7, 16, 1, generator=rng(1)
+    )
+
+
+def test_other_inputs_than_pixels_are_cut_into_the_same_tokens():
+    video, sound = states()
+    seen, heard = patches_of(video, sound, STATES)
+    assert seen.shape == (3, 18, STATES.video_values)
+    assert heard.shape == (3, 4, STATES.sound_values)
+    assert torch.equal(seen[1, 9 + 3 + 2], video[1, :, 2:4, 2:4, 4:6].permute(1, 2, 3, 0).flatten())
+    assert torch.equal(heard[2, 1], sound[2, :, 4:8, 0].T.flatten())
+
+
+def test_a_missing_modality_leaves_no_trace_and_the_batch_is_as_its_items():
+    network = stirred(Hicmae(STATES, num_outputs=3))
+    video, sound = states()
+    there = torch.tensor([[True, True], [True, False], [False, True]])
+    with torch.inference_mode():
+        out = network(video, sound, there)
+        other_video, other_sound = video.clone(), sound.clone()
+        other_sound[1], other_video[2] = 9.0, -3.0
+        torch.testing.assert_close(network(other_video, other_sound, there), out)
+        assert torch.equal(network(video, sound)[0], network(video, sound, there | True)[0])
+        for row in range(3):
+            alone = network(video[row : row + 1], sound[row : row + 1], there[row : row + 1])
+            torch.testing.assert_close(alone[0], out[row], atol=1e-5, rtol=1e-4)
+
+
+def test_drop_path_is_for_training_alone():
+    from dataclasses import replace
+
+    torch.manual_seed(0)
+    network = stirred(Hicmae(replace(STATES, drop_path=0.5), num_outputs=3))
+    plain = Hicmae(STATES, num_outputs=3).eval()
+    plain.load_state_dict(network.state_dict())
+    video, sound = states()
+    with torch.inference_mode():
+        torch.testing.assert_close(network.eval()(video, sound), plain(video, sound))
+        assert not torch.allclose(network.train()(video, sound), plain(video, sound), atol=1e-3)

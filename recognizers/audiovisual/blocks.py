@@ -69,8 +69,9 @@ class Mlp(nn.Module):
 class Block(nn.Module):
     """Self-attention and MLP on a stream of tokens (B, N, C)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, drop_path: float = 0.0) -> None:
         super().__init__()
+        self.drop_path = drop_path
         self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
         self.attn = SelfAttention(width)
         self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
@@ -78,24 +79,37 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, C)."""
-        tokens = tokens + self.attn(self.norm1(tokens))
-        out: Tensor = tokens + self.mlp(self.norm2(tokens))
-        return out
+        tokens = tokens + self.kept(self.attn(self.norm1(tokens)))
+        return tokens + self.kept(self.mlp(self.norm2(tokens)))
+
+    def kept(self, branch: Tensor) -> Tensor:
+        """The branch (B, N, C); in training left out for a share of items, the others scaled up."""
+        if not self.training or not self.drop_path:
+            return branch
+        there = torch.rand(len(branch), 1, 1, device=branch.device) >= self.drop_path
+        return branch * there / (1.0 - self.drop_path)
 
 
 class CrossBlock(Block):
     """A block that first looks at a context (B, K, C)."""
 
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
+    def __init__(self, width: int, *, drop_path: float = 0.0) -> None:
+        super().__init__(width, drop_path=drop_path)
         self.cross_norm1 = nn.LayerNorm(width, eps=NORM_EPS)
         self.cross_norm2 = nn.LayerNorm(width, eps=NORM_EPS)
         self.cross_attn = CrossAttention(width)
 
-    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:  # type: ignore[override]
-        """(B, N, C)."""
-        looked = self.cross_attn(self.cross_norm1(tokens), self.cross_norm2(context))
-        return super().forward(tokens + looked)
+    def forward(  # type: ignore[override]
+        self, tokens: Tensor, context: Tensor, there: Tensor | None = None
+    ) -> Tensor:
+        """(B, N, C); `there` (B, 1, 1) is 0 for items without such a context."""
+        looked = self.kept(self.cross_attn(self.cross_norm1(tokens), self.cross_norm2(context)))
+        return super().forward(tokens + (looked if there is None else looked * there))
+
+
+def ramp(depth: int, drop_path: float) -> list[float]:
+    """How much each of a stack's blocks leaves out: 0 at the first, `drop_path` at the last."""
+    return [drop_path * number / max(1, depth - 1) for number in range(depth)]
 
 
 def in_heads(values: Tensor, *, parts: int) -> tuple[Tensor, ...]:

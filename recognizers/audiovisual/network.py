@@ -27,23 +27,27 @@ class Hicmae(nn.Module):
         self.config = config
         self.video = video_encoder(config)
         self.sound = sound_encoder(config)
-        self.fusion = Fusion(config.width, config.fusion_depth)
+        self.fusion = Fusion(config)
         self.video_layers = nn.Parameter(torch.full((config.depth,), 1 / config.depth))
         self.sound_layers = nn.Parameter(torch.full((config.depth,), 1 / config.depth))
         self.norm = nn.LayerNorm(4 * config.width, eps=NORM_EPS)
         self.head = nn.Linear(4 * config.width, num_outputs)
         self.apply(start)
 
-    def features(self, frames: Tensor, mel: Tensor) -> Tensor:
+    def features(self, frames: Tensor, mel: Tensor, there: Tensor | None = None) -> Tensor:
         """(B, 4C): what was seen and heard at all depths, and both again after they met.
+
+        Differs from the paper: a modality may be missing. Its parts are zeros then, and the other
+        one does not look at it.
 
         Args:
             frames: (B, 3, num_frames, side, side) of RGB, less ImageNet's mean, by its deviation.
             mel: (B, 1, num_mel_frames, num_bands), log-mel standardised as in training.
+            there: (B, 2) bool: which item has a video, which a sound; all have both if not given.
         """
         video, sound = self.video(frames), self.sound(mel)
-        seen, heard = self.fusion(video[-1], sound[-1])
-        return torch.cat(
+        seen, heard = self.fusion(video[-1], sound[-1], there)
+        parts = torch.stack(
             [
                 weighted(video, self.video_layers),
                 weighted(sound, self.sound_layers),
@@ -51,11 +55,14 @@ class Hicmae(nn.Module):
                 heard.mean(dim=1),
             ],
             dim=1,
-        )
+        )  # (B, 4, C)
+        if there is not None:
+            parts = parts * there.repeat(1, 2)[..., None]
+        return parts.flatten(1)
 
-    def forward(self, frames: Tensor, mel: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, mel: Tensor, there: Tensor | None = None) -> Tensor:
         """(B, N) logits or values; arguments as of `features`."""
-        out: Tensor = self.head(self.norm(self.features(frames, mel)))
+        out: Tensor = self.head(self.norm(self.features(frames, mel, there)))
         return out
 
 

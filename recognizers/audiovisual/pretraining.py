@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affetto.recognizers.audiovisual.blocks import start
-from affetto.recognizers.audiovisual.config import PATCH, TUBELET, HicmaeConfig
+from affetto.recognizers.audiovisual.config import TUBELET, HicmaeConfig
 from affetto.recognizers.audiovisual.decoder import Decoder
 from affetto.recognizers.audiovisual.encoders import Fusion, sound_encoder, video_encoder
 
+PATCH = 16  # of pixels and of log-mel
 CONTRAST_WEIGHT = 0.0025  # of the released script; at 0.1 the paper's ablation collapses
 TEMPERATURE = 0.07
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -45,14 +46,14 @@ class HicmaePretraining(nn.Module):
         self.config = config
         self.video = video_encoder(config)
         self.sound = sound_encoder(config)
-        self.fusion = Fusion(config.width, config.fusion_depth)
+        self.fusion = Fusion(config)
         self.video_decoder = Decoder(
             config,
             num_tokens=math.prod(config.video_grid),
-            num_values=3 * TUBELET * PATCH**2,
+            num_values=config.video_values,
         )
         self.sound_decoder = Decoder(
-            config, num_tokens=math.prod(config.sound_grid), num_values=PATCH**2
+            config, num_tokens=math.prod(config.sound_grid), num_values=config.sound_values
         )
         self.apply(start)
 
@@ -78,13 +79,23 @@ class HicmaePretraining(nn.Module):
         )
 
     def losses(
-        self, frames: Tensor, mel: Tensor, *, video_mask: Tensor, sound_mask: Tensor
+        self,
+        frames: Tensor,
+        mel: Tensor,
+        *,
+        video_mask: Tensor,
+        sound_mask: Tensor,
+        targets: tuple[Tensor, Tensor],
     ) -> PretrainingLosses:
-        """What one batch costs; arguments as of `forward`."""
+        """What one batch costs; arguments as of `forward`.
+
+        `targets` are patches (B, N, P) of video and sound: `video_targets` and `sound_targets` of
+        pixels and log-mel, `patches_of` of anything else.
+        """
         video, sound, contrast = self(frames, mel, video_mask=video_mask, sound_mask=sound_mask)
         return PretrainingLosses(
-            video=functional.mse_loss(video, hidden_of(video_targets(frames), video_mask)),
-            sound=functional.mse_loss(sound, hidden_of(sound_targets(mel), sound_mask)),
+            video=functional.mse_loss(video, hidden_of(targets[0], video_mask)),
+            sound=functional.mse_loss(sound, hidden_of(targets[1], sound_mask)),
             contrast=contrast,
         )
 
@@ -129,6 +140,17 @@ def sound_targets(mel: Tensor) -> Tensor:
     """Mel pictures (B, 1, frames, bands) -> (B, N, P): patches of mean 0 and deviation 1."""
     patches = rearrange(mel, "b 1 (t t2) (f f2) -> b (t f) (t2 f2) 1", t2=PATCH, f2=PATCH)
     return rearrange(standardised(patches), "b n p 1 -> b n p")
+
+
+def patches_of(video: Tensor, sound: Tensor, config: HicmaeConfig) -> tuple[Tensor, Tensor]:
+    """Inputs of any channels as they are, cut into the tokens' patches: (B, N, P) each."""
+    across, (long, high) = config.video_patch, config.sound_patch
+    seen = rearrange(
+        video, "b c (t t2) (h h2) (w w2) -> b (t h w) (t2 h2 w2 c)",
+        t2=TUBELET, h2=across, w2=across,
+    )  # fmt: skip
+    heard = rearrange(sound, "b c (t t2) (f f2) -> b (t f) (t2 f2 c)", t2=long, f2=high)
+    return seen, heard
 
 
 def standardised(patches: Tensor) -> Tensor:
