@@ -70,9 +70,13 @@ class ResidualNetwork(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """(B, 8) logits."""
-        values = self.blocks(functional.relu(self.stem_norm(self.stem(faces))))
-        logits: Tensor = self.head(self.dropout(values.mean(dim=(2, 3))))
+        logits: Tensor = self.head(self.dropout(self.maps(faces).mean(dim=(2, 3))))
         return logits
+
+    def maps(self, faces: Tensor) -> Tensor:
+        """(B, C, 6, 6) what the blocks make of faces, C the last width."""
+        values: Tensor = self.blocks(functional.relu(self.stem_norm(self.stem(faces))))
+        return values
 
     def fold_norms(self) -> None:
         """Let the convolutions do what the norms do: a sixth faster; eval mode only."""
