@@ -12,6 +12,7 @@ from affetto.recognizers.reading import Recognizer
 from affetto.weights import SHIPPED
 
 if TYPE_CHECKING:
+    from affetto.recognizers.audiovisual.recognizer import AudioVisualRecognizer
     from affetto.recognizers.music.recognizer import MusicRecognizer
     from affetto.recognizers.speech.recognizer import SpeechRecognizer
     from affetto.recognizers.text.recognizer import TextRecognizer
@@ -39,10 +40,23 @@ class Nets:
         return load_face_judge() if self._face_judge else load_face()
 
     @cached_property
+    def audiovisual(self) -> "AudioVisualRecognizer | None":
+        """Who judges a face and its voice at once; None beside the second face net.
+
+        It looks through the first face net, so it knows what that one knows.
+        """
+        if self._face_judge:
+            return None
+        from affetto.recognizers.audiovisual.recognizer import load_audiovisual
+
+        return load_audiovisual(face=self.face, speech=self.speech)  # type: ignore[arg-type]
+
+    @cached_property
     def apart(self) -> "Nets":
         """The same judges, but for the face the one that is never a loss."""
         others = copy(self)
-        vars(others).pop("face", None)
+        for name in ("face", "audiovisual"):
+            vars(others).pop(name, None)
         others._face_judge = True
         return others
 
@@ -77,8 +91,8 @@ class Nets:
         if modality == "scene":
             return None
         music = "music" if kind == "notes" else "music_sound"
-        judges = {"voice": "speech", "face": "face", "text": "text", "music": music}
-        judge: Recognizer | MusicRecognizer = getattr(self, judges[modality])
+        judges = {"voice": "speech", "music": music}
+        judge: Recognizer | MusicRecognizer | None = getattr(self, judges.get(modality, modality))
         return judge
 
 

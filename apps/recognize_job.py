@@ -11,7 +11,7 @@ from affetto.emotion import EmotionTrack
 from affetto.errors import EngineError, UsageError
 from affetto.recognizers.independence import Net
 
-Modality = Literal["voice", "face", "scene", "text", "music"]
+Modality = Literal["audiovisual", "voice", "face", "scene", "text", "music"]
 MODALITIES: tuple[Modality, ...] = ("voice", "face", "scene", "text", "music")
 Kind = Literal["video", "sound", "picture", "text", "notes"]
 FUSED = "all"
@@ -52,7 +52,8 @@ class Row:
     """One thing that was judged.
 
     Attributes:
-        what: "all" for everything fused, "voice", "face 1", "scene", "text", "music".
+        what: "all" for everything fused, "face+voice" for both judged at once, "voice", "face 1",
+            "scene", "text", "music".
         modality: where it comes from; None for "all".
         track: from its first to its last moment; a face's covers only the time it is seen.
         known: (11,) which canonical labels this judge can say at all.

@@ -26,6 +26,7 @@ from affetto.emotion_bank.embedder import KNOWN
 from affetto.errors import BadInput
 from affetto.gen.music.midi_reading import read_midi
 from affetto.media_sound import Sound
+from affetto.recognizers.audiovisual.timeline import recognize_talking
 from affetto.recognizers.face.picture import SUFFIXES as PICTURES
 from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.face.timeline import FaceTimelines, recognize_faces, recognize_picture
@@ -54,7 +55,9 @@ WHAT: dict[Kind, tuple[Modality, ...]] = {
     "text": ("text",),
     "notes": ("music",),
 }
-SAYABLE = KNOWN | {"music": (True,) * len(LABELS)}  # which labels each can say at all
+# Which labels each can say at all.
+SAYABLE = KNOWN | {"music": (True,) * len(LABELS), "audiovisual": KNOWN["voice"]}
+ORDER: tuple[Modality, ...] = ("audiovisual", *MODALITIES)  # of the rows
 FACES_HZ = 3.0  # pictures a second in which faces are looked for
 NUM_STILLS = 10
 SPEECH_HZ = 16_000
@@ -72,11 +75,13 @@ class _Gathered:
     tracks: dict[str, EmotionTrack] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     stills: tuple[Still, ...] = ()
+    faces: FaceTimelines | None = None
 
     def take(self, modality: Modality, track: EmotionTrack, known: Sequence[bool]) -> None:
         """Keep a modality's track and show it as a row of its own."""
         self.tracks[modality] = track
-        self.rows.append(Row(modality, modality, track, tuple(known)))
+        name = "face+voice" if modality == "audiovisual" else modality
+        self.rows.append(Row(name, modality, track, tuple(known)))
 
 
 def kind_of(path: Path) -> Kind | None:
@@ -164,7 +169,7 @@ def recognize_medium(
         rows=rows,
         missing=gathered.missing,
         stills=gathered.stills,
-        judges=judge_nets(nets, [name for name in MODALITIES if name in gathered.tracks], kind),
+        judges=judge_nets(nets, [name for name in ORDER if name in gathered.tracks], kind),
         wall_s=time.perf_counter() - started,
     )
 
@@ -208,8 +213,12 @@ def _film(
         )
     if not jobs:
         raise BadInput(f"{clip.path} has nothing of {', '.join(wanted)} in it")
+    both = {"voice", "face"} <= set(wanted) and clip.has_audio and clip.has_video
+    joining = shares.add("face and voice at once", 1.5) if both else None
     _together(jobs, workers, shares.stop)
-    gathered.rows.sort(key=lambda row: MODALITIES.index(row.modality or "text"))
+    if joining is not None:
+        _talking(clip, nets, gathered, joining)
+    gathered.rows.sort(key=lambda row: ORDER.index(row.modality or "text"))
     return gathered
 
 
@@ -278,7 +287,17 @@ def _pictures(
     gathered.stills = tuple(meter.stills)
 
 
+def _talking(clip: Clip, nets: Nets, gathered: _Gathered, progress: Told) -> None:
+    """Face and voice judged at once where both are there."""
+    if nets.audiovisual is None or gathered.faces is None or "voice" in gathered.missing:
+        return
+    track = recognize_talking(clip, gathered.faces, recognizer=nets.audiovisual, progress=progress)
+    if track is not None:
+        gathered.take("audiovisual", track, SAYABLE["audiovisual"])
+
+
 def _take_faces(gathered: _Gathered, faces: FaceTimelines) -> None:
+    gathered.faces = faces
     gathered.tracks["face"] = faces.as_track()  # of confidence 0 where there is none
     if not faces.faces:
         gathered.missing["face"] = "no face was seen"

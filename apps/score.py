@@ -202,6 +202,8 @@ def _independent(job: Job, nets: Nets, losses: tuple[Net, ...]) -> tuple[Nets, t
     """Judges of whom none was a loss or knew what one knew, and what to say of them."""
     kind = kind_of(job.media) or "video"
     seen = looked_at(kind, JUDGES[job.judge])
+    if kind == "video" and {"voice", "face"} <= set(seen):
+        seen = ("audiovisual", *seen)
     judges = judge_nets(nets, seen, kind)  # all are loaded now, so that `apart` shares them
     notices: tuple[str, ...] = ()
     if job.judge == "all" and "face" in seen:

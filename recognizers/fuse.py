@@ -1,8 +1,9 @@
-"""What a clip has, joined: tracks of voice, face, text and scene become one track.
+"""What a clip has, joined: tracks of voice, face, both at once, text and scene become one track.
 
 What people express and what a scene evokes are two things: a dark film may show a happy face. So
 the scene never argues with a person; it speaks alone where nobody expresses anything. A request is
-no evidence and is not joined.
+no evidence and is not joined. Where a face and its voice were judged at once, that judgement stands
+for both.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from affetto.emotion_bank.space import decode
 # A track speaks this long before its first and after its last step when it has only one.
 LONE_STEP_S = 0.5
 MAX_STEPS = 1_000_000
+BOTH = "audiovisual"
 LEAST_CONFIDENCE = 0.02  # below, there was nothing to judge
 
 
@@ -35,7 +37,8 @@ def fuse(
     raise it.
 
     Args:
-        tracks: modality (of `affetto.emotion_bank.embedder.MODALITIES`, not "request") -> track.
+        tracks: modality (of `affetto.emotion_bank.embedder.MODALITIES`, not "request", or
+            "audiovisual") -> track.
         embedder: from `affetto.emotion_bank.embedder.load_embedder`.
         rate_hz: steps per second of the result, > 0.
 
@@ -83,7 +86,8 @@ def _check(tracks: Mapping[str, EmotionTrack], rate_hz: float) -> None:
     if not tracks:
         raise ValueError("there is nothing to fuse: give at least one track")
     for name, track in tracks.items():
-        place(name)
+        if name != BOTH:
+            place(name)
         if name == "request" or track.kind == "requested":
             raise ValueError(f"{name}: what was requested is no evidence; leave it out")
     if not 0 < rate_hz < np.inf:
@@ -93,21 +97,38 @@ def _check(tracks: Mapping[str, EmotionTrack], rate_hz: float) -> None:
 def _on_timeline(
     tracks: Mapping[str, EmotionTrack], times: NDArray[np.float64]
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Tokens (T, M, 18) and which speak (T, M)."""
+    """Tokens (T, M, 18) and which speak (T, M); who heard and saw speaks in the voice's words."""
     tokens = np.zeros((len(times), len(MODALITIES), TOKEN_WIDTH), dtype=np.float32)
     tokens[..., 0] = 1.0
     mask = np.zeros((len(times), len(MODALITIES)), dtype=np.bool_)
     for name, track in tracks.items():
-        there = track.at(times)
-        arrays = (there.probs, there.vad, there.vad_var, there.confidence)
-        tokens[:, place(name)] = token(*(torch.from_numpy(a) for a in arrays)).numpy()
-        step_s = float(np.median(np.diff(track.times))) if len(track.times) > 1 else LONE_STEP_S
-        start, end = track.times[0] - step_s / 2, track.times[-1] + step_s / 2
-        mask[:, place(name)] = (times >= start) & (times <= end)
-        mask[:, place(name)] &= there.confidence >= LEAST_CONFIDENCE
-    persons = [place(name) for name in tracks if name != "scene"]
+        if name != BOTH:
+            tokens[:, place(name)], mask[:, place(name)] = _spoken(track, times)
+    if BOTH in tracks:
+        _put_both(tracks[BOTH], times, tokens, mask)
+    persons = [place(name) for name in tracks if name not in ("scene", BOTH)]
     mask[:, place("scene")] &= ~mask[:, persons].any(axis=1)
     return tokens, mask
+
+
+def _put_both(
+    track: EmotionTrack, times: NDArray[np.float64], tokens: Array, mask: NDArray[np.bool_]
+) -> None:
+    """Where face and voice were judged at once, let that judgement speak for both."""
+    said, speaks = _spoken(track, times)
+    voice, face = place("voice"), place("face")
+    tokens[speaks, voice] = said[speaks]
+    mask[speaks, voice], mask[speaks, face] = True, False
+
+
+def _spoken(track: EmotionTrack, times: NDArray[np.float64]) -> tuple[Array, NDArray[np.bool_]]:
+    """A track's tokens (T, 18) and where it speaks (T,)."""
+    there = track.at(times)
+    arrays = (there.probs, there.vad, there.vad_var, there.confidence)
+    step_s = float(np.median(np.diff(track.times))) if len(track.times) > 1 else LONE_STEP_S
+    start, end = track.times[0] - step_s / 2, track.times[-1] + step_s / 2
+    speaks = (times >= start) & (times <= end) & (there.confidence >= LEAST_CONFIDENCE)
+    return token(*(torch.from_numpy(a) for a in arrays)).numpy(), speaks
 
 
 def _keep_lone(

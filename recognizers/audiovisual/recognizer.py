@@ -22,7 +22,8 @@ from affetto.recognizers.audiovisual.states import (
 )
 from affetto.recognizers.face.recognizer import FaceRecognizer, load_face
 from affetto.recognizers.reading import Reading, Recognizer
-from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
+from affetto.recognizers.speech.pooling import pool
+from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech, sound_level
 from affetto.weights import fill, load_weights
 
 NUM_LABELS = 8
@@ -95,13 +96,34 @@ class AudioVisualRecognizer(Recognizer):
             )
         if mask is not None and (mask.shape != (len(inputs), 2) or not bool(mask.any(dim=1).all())):
             raise BadInput("the mask is (B, 2), with a face or a voice in every window")
-        faces = face_states(inputs, self.__dict__["face"])
-        voices = voice_states(filled(wav), self.__dict__["speech"])
-        return self.judge(faces, voices, mask)
+        voices, presence = self.hear(wav)
+        heard = presence if mask is None else torch.where(mask[:, 1], presence, 1.0)
+        return self.judge(self.see(inputs), voices, mask, presence=heard)
 
-    def judge(self, faces: Tensor, voices: Tensor, mask: Tensor | None = None) -> Reading:
-        """The Reading of `face_states`, `voice_states` and a mask as in `read`."""
-        return self.reading(self.get_buffer("sharpness") * self.logits(faces, voices, mask))
+    def see(self, crops: Tensor) -> Tensor:
+        """`face_states` of faces as in `read`."""
+        return face_states(crops, self.__dict__["face"])
+
+    def hear(self, wav: Tensor) -> tuple[Tensor, Tensor]:
+        """`voice_states` of sound as in `read`, and (B,) in [0, 1] whether there is one voice."""
+        speech: SpeechRecognizer = self.__dict__["speech"]
+        whole = filled(wav)
+        lengths = torch.full((len(whole),), WINDOW, device=whole.device)
+        states, frames = speech.states(whole)
+        presence = speech.presence(pool(states, frames), sound_level(whole, lengths), lengths)
+        return voice_states(states), presence
+
+    def judge(
+        self,
+        faces: Tensor,
+        voices: Tensor,
+        mask: Tensor | None = None,
+        *,
+        presence: Tensor | None = None,
+    ) -> Reading:
+        """The Reading of what `see` and `hear` give and a mask as in `read`."""
+        sharp = self.get_buffer("sharpness") * self.logits(faces, voices, mask)
+        return self.reading(sharp, presence)
 
     def logits(self, faces: Tensor, voices: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, 8) before calibration."""

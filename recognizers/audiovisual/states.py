@@ -15,7 +15,6 @@ from affetto.recognizers.face.expression import standardised
 from affetto.recognizers.face.recognizer import WIDTHS, FaceRecognizer
 from affetto.recognizers.face.residual import ResidualNetwork
 from affetto.recognizers.speech.head import HeadConfig
-from affetto.recognizers.speech.recognizer import SpeechRecognizer
 from affetto.recognizers.speech.whisper import FRAME, RATE_HZ, WIDTH
 
 NUM_FRAMES, FRAMES_HZ = 16, 6.25
@@ -51,9 +50,11 @@ def face_states(crops: Tensor, recognizer: FaceRecognizer) -> Tensor:
     return rearrange(network.maps(faces), "(b f) c h w -> b c f h w", b=len(crops))
 
 
-def voice_states(wav: Tensor, recognizer: SpeechRecognizer) -> Tensor:
-    """(B, C = 1152, F = 32, 1) of windows (B, 40960) at 16 kHz: three states, means of 80 ms."""
-    states, _ = recognizer.states(wav)  # (B, 5, 128, 384)
+def voice_states(states: Tensor) -> Tensor:
+    """(B, C = 1152, F = 32, 1) of Whisper's states (B, 5, 128, 384) of windows: means of 80 ms.
+
+    Of the five the three that the voice's own head reads.
+    """
     chosen = states[:, _HEAD.first_state : _HEAD.first_state + _HEAD.num_states]
     steps = rearrange(chosen, "b n (t j) d -> b (n d) t j", j=JOINED)
     return steps.mean(dim=-1, keepdim=True)

@@ -40,12 +40,14 @@ class FaceTimeline:
     Attributes:
         number: of the track; the same person gets another one in each shot.
         boxes: (T, 4) left, top, right, bottom in pixels of the clip as displayed.
+        points: (T, 6, 2) as of `affetto.recognizers.face.blaze.FaceBox`, in the same pixels.
         scores: (T,) the detector's certainty, in [0, 1].
         track: its emotion at those times; times where it was not seen are not in it.
     """
 
     number: int
     boxes: Floats
+    points: Floats
     scores: Floats
     track: EmotionTrack
 
@@ -113,11 +115,10 @@ def recognize_faces(
     """
     if not 0 < rate_hz < np.inf:
         raise ValueError(f"rate_hz must be > 0, got {rate_hz}")
-    shrink = min(1.0, SHOWN_SIDE / max(clip.width, clip.height, 1))
-    size = max(1, round(clip.width * shrink)), max(1, round(clip.height * shrink))
+    size = shown_size(clip)
     detector = detector or FaceDetector()
     tracker, cuts, reader = FaceTracker(), CutFinder(), _Reader(recognizer)
-    for time_s, picture in clip.frames(size=size, wanted=_Sampler(rate_hz)):
+    for time_s, picture in clip.frames(size=size, wanted=Sampler(rate_hz)):
         faces = detector.detect(picture)[:MAX_FACES]
         numbers = tracker.follow(time_s, faces, cut=cuts.is_cut(picture))
         for number, face in zip(numbers, faces, strict=True):
@@ -134,6 +135,12 @@ def recognize_faces(
         width=clip.width,
         height=clip.height,
     )
+
+
+def shown_size(clip: Clip) -> tuple[int, int]:
+    """Width and height that a film is decoded to."""
+    shrink = min(1.0, SHOWN_SIDE / max(clip.width, clip.height, 1))
+    return max(1, round(clip.width * shrink)), max(1, round(clip.height * shrink))
 
 
 def recognize_picture(
@@ -160,7 +167,7 @@ def recognize_picture(
     )
 
 
-class _Sampler:
+class Sampler:
     """Wants the first frame at or after each multiple of 1 / rate_hz."""
 
     def __init__(self, rate_hz: float) -> None:
@@ -168,6 +175,7 @@ class _Sampler:
         self.due_s = 0.0
 
     def __call__(self, time_s: float) -> bool:
+        """Whether the frame at that time is wanted; times rise from call to call."""
         if time_s + 1e-3 < self.due_s:
             return False
         self.due_s = (np.floor((time_s + 1e-3) * self.rate_hz) + 1) / self.rate_hz
@@ -180,6 +188,7 @@ class _Seen:
 
     times: list[float] = field(default_factory=list)
     boxes: list[Floats] = field(default_factory=list)
+    points: list[Floats] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
     presence: list[float] = field(default_factory=list)
     native: list[Array] = field(default_factory=list)
@@ -197,6 +206,7 @@ class _Reader:
         seen = self.tracks.setdefault(number, _Seen())
         seen.times.append(time_s)
         seen.boxes.append(face.box)
+        seen.points.append(face.points)
         seen.scores.append(face.score)
         crop = crop_face(picture, face, side=FACE_SIDE)
         seen.presence.append(presence(face, crop))
@@ -226,6 +236,7 @@ class _Reader:
             FaceTimeline(
                 number=number,
                 boxes=np.stack(seen.boxes) * ratio,
+                points=np.stack(seen.points) * ratio[:2],
                 scores=np.asarray(seen.scores, dtype=np.float32),
                 track=self._track(seen),
             )

@@ -165,7 +165,8 @@ def keep_voices(
                 for place, change in enumerate(changes)
             ]
             with torch.inference_mode():
-                yield voice_states(torch.cat(sounds), net)[..., 0].half().numpy()
+                states, _ = net.states(torch.cat(sounds))
+                yield voice_states(states)[..., 0].half().numpy()
 
     return _kept(path, shape, parts())
 
