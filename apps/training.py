@@ -10,6 +10,7 @@ from affetto.errors import ConfigError
 
 # name -> (module, its configuration dataclass)
 RECIPES = {
+    "audiovisual": ("affetto.train.audiovisual", "AudioVisualRecipe"),
     "bank": ("affetto.train.bank", "BankRecipe"),
     "embedder": ("affetto.train.embedder", "EmbedderRecipe"),
     "music_chords": ("affetto.train.music_chords", "ChordsRecipe"),

@@ -1,302 +1,186 @@
-"""Train the audio-visual recognizer on animated clips: HiCMAE's two stages on states.
+"""Train the audio-visual recognizer on animated clips.
 
     affetto train audiovisual data.root=... out=runs/audiovisual
 
 First the clips are drawn and read by the shipped nets, once (`out`/clips, `out`/states). Then
-pre-training hides most tokens of both and restores them, labels unseen (Sun et al. 2024, arXiv
-2401.05698); then fine-tuning learns the labels, at times without the face or without the voice, and
-with stills of FER+ among the drawn faces, so that real faces are not strangers to it. Letters: N
-clips, B of a batch.
+pre-training hides most of what they say of face and voice and restores it, labels unseen; then
+fine-tuning learns the labels, at times without the face or without the voice, and with stills of
+FER+ among the drawn faces, so that real faces are not strangers to it.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional
 
-from affetto.recognizers.audiovisual.config import HicmaeConfig
-from affetto.recognizers.audiovisual.masking import random_mask, tube_mask
-from affetto.recognizers.audiovisual.network import Hicmae
-from affetto.recognizers.audiovisual.pretraining import (
-    CONTRAST_WEIGHT,
-    HicmaePretraining,
-    patches_of,
+from affetto.recognizers.audiovisual.recognizer import (
+    NUM_LABELS,
+    AudioVisualRecognizer,
+    config_record,
 )
-from affetto.recognizers.audiovisual.recognizer import NUM_LABELS, StateScale
-from affetto.train.checkpoint import Average
-from affetto.train.data.audiovisual_lessons import States
-from affetto.train.schedule import schedule, set_rate
+from affetto.recognizers.audiovisual.states import SHIPPED, face_states
+from affetto.recognizers.face.recognizer import load_face
+from affetto.recognizers.metrics import accuracy, calibration_error, uar
+from affetto.recognizers.speech.recognizer import load_speech
+from affetto.train import augment_clip
+from affetto.train.audiovisual_stages import (
+    FineTuning,
+    Pretraining,
+    Stills,
+    Told,
+    begun,
+    features_of,
+    fine_tuned,
+    logits_of,
+    pretrained,
+    scale_of,
+)
+from affetto.train.data.animated_clips import (
+    Part,
+    Protocol,
+    draw_clips,
+    read_clips,
+    utterances_of,
+)
+from affetto.train.data.audiovisual_lessons import (
+    States,
+    plain_face,
+    plain_voice,
+    states_of,
+    varied_voice,
+)
+from affetto.train.data.ferplus import read_ferplus
+from affetto.train.data.speech_corpora import RAVDESS_LABELS, UNLABELLED
+from affetto.train.metrics_log import log_epoch
+from affetto.weights import save_weights
 
-Rows = NDArray[np.int64]
-Told = Callable[[dict[str, float]], None]
+LICENCE = (
+    "RAVDESS (CC BY-NC-SA 4.0) and EMO-DB voices with synthetic faces, FER2013's pictures of "
+    "unclear rights: non-commercial research use"
+)
+# The face net that it looks through has seen both halves of FER+.
+TRAINED_ON = ("ravdess", "emodb", "ferplus-even", "ferplus-odd")
+# By FER+'s labels in their order, and for those without a majority (-1) at the end.
+FER_WORDS = ("neutral", "happy", "surprised", "sad", "angry", "disgust", "fearful", "", "")
+SHARPNESSES = tuple(round(0.4 + 0.05 * step, 2) for step in range(53))
 
 
 @dataclass
-class Pretraining:
-    """Restoring what is hidden; rates as for a batch of 256 (Goyal et al. 2017)."""
+class AudioVisualData:
+    """Where things are, and who is heard and seen when."""
 
-    epochs: int = 60
-    batch_size: int = 64
-    learning_rate: float = 3e-3
-    warmup_share: float = 0.05
-    weight_decay: float = 0.05
-    video_hidden: float = 0.78
-    sound_hidden: float = 0.8
-    contrast_weight: float = CONTRAST_WEIGHT
+    root: str = "../shared/data"  # has ravdess/, emodb/, portraits/, ict_face/, ferplus48/
+    protocol: str = "benchmarks/protocols/audiovisual.json"
 
 
 @dataclass
-class FineTuning:
-    """Learning the labels."""
+class AudioVisualRecipe:
+    """The whole run."""
 
-    epochs: int = 12
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    warmup_share: float = 0.1
-    weight_decay: float = 0.05
-    layer_decay: float = 0.75
-    label_smoothing: float = 0.1
-    gradient_norm: float = 5.0
-    average_decay: float = 0.995
-    without_face: float = 0.2
-    without_voice: float = 0.2
+    data: AudioVisualData = field(default_factory=AudioVisualData)
+    pretraining: Pretraining = field(default_factory=Pretraining)
+    fine_tuning: FineTuning = field(default_factory=FineTuning)
+    stills: int = 800  # real faces of each label, from FER+
+    stills_a_batch: int = 12
+    out: str = "runs/audiovisual"
+    seed: int = 0
+    num_threads: int = 1
 
 
-def scale_of(states: States, config: HicmaeConfig, *, num_clips: int = 512) -> StateScale:
-    """Means and deviations of clips as they are."""
-    scale = StateScale(config)
-    rows = np.linspace(0, len(states) - 1, min(num_clips, len(states))).astype(np.int64)
-    zeros = np.zeros_like(rows)
-    faces, voices, _ = states.batch(rows, zeros, zeros)
-    for name, values in (("face", faces), ("voice", voices)):
-        channels = values.transpose(0, 1).flatten(1)
-        scale.get_buffer(f"{name}_mean").copy_(channels.mean(dim=1))
-        scale.get_buffer(f"{name}_spread").copy_(channels.std(dim=1) + 1e-3)
-    return scale
+def run(config: AudioVisualRecipe) -> dict[str, float]:
+    """Draw, read, pre-train, fine-tune, calibrate; keep out/weights, give validation's figures."""
+    torch.set_num_threads(config.num_threads)
+    out = Path(config.out)
+    train, valid = lessons(config, "train"), lessons(config, "valid")
+    stills = read_stills(config)
 
+    def told(stage: str) -> Told:
+        return lambda row: log_epoch(out / stage, row, cpu_s=row.pop("cpu_s"))
 
-def pretrained(
-    states: States,
-    scale: StateScale,
-    shape: HicmaeConfig,
-    config: Pretraining,
-    *,
-    seed: int,
-    told: Told | None = None,
-    make: Callable[[HicmaeConfig], HicmaePretraining] = HicmaePretraining,
-) -> HicmaePretraining:
-    """Pre-train on all clips and variants; labels are not looked at."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = make(shape)
-    generator = torch.Generator().manual_seed(seed)
-    rate = config.learning_rate * config.batch_size / 256
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=config.weight_decay
+    scale = scale_of(train, SHIPPED)
+    begin = pretrained(
+        train, scale, SHIPPED, config.pretraining, seed=config.seed, told=told("pretraining")
     )
-    total = config.epochs * (len(states) // config.batch_size)
-    step = 0
-    for epoch in range(config.epochs):
-        sums, started = np.zeros(3), time.process_time()
-        for faces, voices, _ in batches(states, config.batch_size, seed=seed, epoch=epoch):
-            set_rate(optimizer, rate * schedule(step / total, config.warmup_share))
-            seen, heard = scale(faces, voices)
-            masks = {
-                "video_mask": tube_mask(
-                    len(seen), shape.video_grid, generator=generator, hidden=config.video_hidden
-                ),
-                "sound_mask": random_mask(
-                    len(heard),
-                    shape.sound_grid[0],
-                    generator=generator,
-                    hidden=config.sound_hidden,
-                ),
-            }
-            losses = network.losses(seen, heard, **masks, targets=patches_of(seen, heard, shape))
-            optimizer.zero_grad()
-            cost = losses.video + losses.sound + config.contrast_weight * losses.contrast
-            torch.autograd.backward(cost)
-            optimizer.step()
-            sums += [x.item() for x in (losses.video, losses.sound, losses.contrast)]
-            step += 1
-        if told is not None:
-            video, sound, contrast = sums / (len(states) // config.batch_size)
-            told(
-                {"epoch": epoch, "video": video, "sound": sound, "contrast": contrast,
-                 "cpu_s": time.process_time() - started}
-            )  # fmt: skip
-    return network
+    classifier = fine_tuned(
+        begun(begin, SHIPPED, seed=config.seed), train, scale, config.fine_tuning,
+        seed=config.seed, stills=stills, told=told("fine_tuning"),
+    )  # fmt: skip
+    recognizer = AudioVisualRecognizer(SHIPPED, face=load_face(), speech=load_speech())
+    recognizer.network, recognizer.scale = classifier, scale
+    figures = calibrate(recognizer, valid)
+    keep(recognizer, out / "weights")
+    return figures
 
 
-def begun(network: HicmaePretraining | None, shape: HicmaeConfig, *, seed: int) -> Hicmae:
-    """The classifier with pre-trained encoders and fusion, or with random ones."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1000 + seed)
-        classifier = Hicmae(shape, num_outputs=NUM_LABELS)
-    if network is not None:
-        kept = {
-            name: value
-            for name, value in network.state_dict().items()
-            if not name.startswith(("video_decoder.", "sound_decoder."))
-        }
-        classifier.load_state_dict(kept, strict=False)
-    return classifier
+def lessons(config: AudioVisualRecipe, part: Part) -> States:
+    """The clips of training or validation, drawn and read where they are not there yet."""
+    root, out = Path(config.data.root), Path(config.out)
+    protocol = Protocol.read(Path(config.data.protocol))
+    draw_clips(root, out / "clips", part, protocol=protocol, turn=0, of=1)
+    spoken = utterances_of(root, part, protocol)
+    varied = part == "train"
+    return states_of(
+        read_clips(out / "clips", part),
+        spoken,
+        faces=[plain_face, augment_clip.vary] if varied else [plain_face],
+        voices=[plain_voice(spoken)] + [varied_voice(spoken)] * (3 if varied else 0),
+        folder=out / "states",
+        name=part,
+        seed=config.seed,
+    )
 
 
-def fine_tuned(
-    classifier: Hicmae,
-    states: States,
-    scale: StateScale,
-    config: FineTuning,
-    *,
-    seed: int,
-    rows: Rows | None = None,
-    stills: "Stills | None" = None,
-    told: Told | None = None,
-) -> Hicmae:
-    """Learn the labels of `rows` (all if not given); gives the average of the weights."""
-    chosen = np.arange(len(states)) if rows is None else rows
-    rng = np.random.default_rng([seed, 5])
-    groups = rate_groups(classifier, config)
-    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
-    average: Average[Hicmae] = Average(classifier, decay=config.average_decay)
-    total = config.epochs * max(1, len(chosen) // config.batch_size)
-    step = 0
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        for epoch in range(config.epochs):
-            cost, started = 0.0, time.process_time()
-            for faces, voices, labels in batches(
-                states, config.batch_size, seed=seed, epoch=epoch, rows=chosen
-            ):
-                if stills is not None:
-                    faces, voices, labels = stills.joined(states, faces, voices, labels, rng)
-                share = schedule(step / total, config.warmup_share)
-                for group in optimizer.param_groups:
-                    group["lr"] = config.learning_rate * share * group["share"]
-                there = present(len(labels), config, rng)
-                classifier.train()
-                logits = classifier(*scale(faces, voices), there)
-                loss = functional.cross_entropy(
-                    logits, labels, label_smoothing=config.label_smoothing
-                )
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                torch.nn.utils.clip_grad_norm_(classifier.parameters(), config.gradient_norm)
-                optimizer.step()
-                average.update(classifier)
-                cost += loss.item()
-                step += 1
-            if told is not None:
-                told({"epoch": epoch, "loss": cost * config.epochs / total,
-                      "cpu_s": time.process_time() - started})  # fmt: skip
-    return average.module
+def read_stills(config: AudioVisualRecipe) -> Stills:
+    """Faces of FER+'s training part whose label more than half of the voters gave."""
+    faces = read_ferplus(Path(config.data.root), "train")
+    words = [FER_WORDS[label] for label in faces.majority]
+    labels = np.asarray([RAVDESS_LABELS.index(word) if word else UNLABELLED for word in words])
+    rng = np.random.default_rng(config.seed)
+    rows = np.concatenate(
+        [
+            rng.permutation(np.flatnonzero(labels == label))[: config.stills]
+            for label in range(NUM_LABELS)
+        ]
+    )
+    net = load_face()
+    with torch.inference_mode():
+        maps = [
+            face_states(torch.from_numpy(faces.pixels[part][:, None]) / 255.0, net)[:, :, 0]
+            for part in np.array_split(rows, len(rows) // 32 + 1)
+        ]
+    return Stills(torch.cat(maps).half().numpy(), labels[rows], config.stills_a_batch)
 
 
-def rate_groups(classifier: Hicmae, config: FineTuning) -> list[dict[str, object]]:
-    """Parameters by depth: each block learns `layer_decay` times as fast as the next."""
-    depth = classifier.config.depth
-    groups: dict[int, list[Tensor]] = {}
-    for name, value in classifier.named_parameters():
-        part, _, rest = name.partition(".")
-        place = depth + 1
-        if part in ("video", "sound"):
-            block = rest.split(".")
-            place = int(block[1]) + 1 if block[0] == "blocks" else depth
-            place = 0 if block[0] == "tokens" else place
-        groups.setdefault(place, []).append(value)
-    return [
-        {"params": values, "share": config.layer_decay ** (depth + 1 - place)}
-        for place, values in sorted(groups.items())
-    ]
+def calibrate(recognizer: AudioVisualRecognizer, valid: States) -> dict[str, float]:
+    """Set the sharpness by validation's likelihood; gives accuracy, recall and calibration."""
+    features = features_of(recognizer.network, valid, recognizer.scale)
+    logits, labels = logits_of(recognizer.network, features), torch.from_numpy(valid.label)
+    costs = [float(functional.cross_entropy(s * logits, labels)) for s in SHARPNESSES]
+    sharpness = SHARPNESSES[int(np.argmin(costs))]
+    recognizer.get_buffer("sharpness").fill_(sharpness)
+    probs = (sharpness * logits).softmax(dim=1).numpy()
+    top = probs.argmax(axis=1)
+    return {
+        "accuracy": accuracy(valid.label, top),
+        "uar": uar(valid.label, top),
+        "calibration_error": calibration_error(valid.label, probs),
+        "sharpness": sharpness,
+    }
 
 
-def present(count: int, config: FineTuning, rng: np.random.Generator) -> Tensor:
-    """(B, 2) bool: the face is missing at times, the voice at others, never both."""
-    draw = rng.random(count)
-    face = draw >= config.without_face
-    voice = draw < 1 - config.without_voice
-    return torch.from_numpy(np.stack([face, voice], axis=1))
-
-
-def batches(
-    states: States, size: int, *, seed: int, epoch: int, rows: Rows | None = None
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """All clips once in a new order, each in variants drawn anew; the rest of a batch is left."""
-    rng = np.random.default_rng([seed, epoch])
-    chosen = np.arange(len(states)) if rows is None else rows
-    order = rng.permutation(chosen)
-    for start in range(0, max(1, len(order) - size + 1), size):
-        part = order[start : start + size]
-        face = rng.integers(states.faces.shape[1], size=len(part))
-        voice = rng.integers(states.voices.shape[1], size=len(part))
-        yield states.batch(part, face, voice)
-
-
-@dataclass(frozen=True)
-class Stills:
-    """Real faces that do not move, for a share of each batch.
-
-    Attributes:
-        faces: (M, 132, 6, 6) float16.
-        label: (M,) place in `RAVDESS_LABELS`.
-        count: how many join a batch.
-    """
-
-    faces: NDArray[np.float16]
-    label: NDArray[np.int64]
-    count: int
-
-    def joined(
-        self,
-        states: States,
-        faces: Tensor,
-        voices: Tensor,
-        labels: Tensor,
-        rng: np.random.Generator,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The batch with stills behind it, each with a voice of its label."""
-        rows = rng.integers(len(self.label), size=self.count)
-        still = torch.from_numpy(self.faces[rows].astype(np.float32))[:, :, None]
-        places = [int(rng.choice(np.flatnonzero(states.label == self.label[row]))) for row in rows]
-        turn = rng.integers(states.voices.shape[1], size=self.count)
-        said = states.voices[states.spoken[places], turn].astype(np.float32)
-        return (
-            torch.cat([faces, still.expand(-1, -1, faces.shape[2], -1, -1)]),
-            torch.cat([voices, torch.from_numpy(said)[..., None]]),
-            torch.cat([labels, torch.from_numpy(self.label[rows])]),
-        )
-
-
-@torch.inference_mode()
-def features_of(
-    classifier: Hicmae,
-    states: States,
-    scale: StateScale,
-    *,
-    face: int = 0,
-    voice: int = 0,
-    there: tuple[bool, bool] = (True, True),
-    batch_size: int = 64,
-) -> Tensor:
-    """(N, 4C) features of all clips in one variant."""
-    found = []
-    for start in range(0, len(states), batch_size):
-        rows = np.arange(start, min(start + batch_size, len(states)))
-        seen, heard, _ = states.batch(rows, np.full_like(rows, face), np.full_like(rows, voice))
-        mask = torch.tensor([there]).expand(len(rows), 2)
-        faces, voices = scale(seen, heard)
-        found.append(classifier.features(faces, voices, mask))
-    return torch.cat(found)
-
-
-@torch.inference_mode()
-def logits_of(classifier: Hicmae, features: Tensor) -> Tensor:
-    """(N, 8) of features (N, 4C)."""
-    out: Tensor = classifier.head(classifier.norm(features))
-    return out
+def keep(recognizer: AudioVisualRecognizer, folder: Path) -> str:
+    """Save as float16; gives the sha256."""
+    tensors = {
+        name: value.half() if value.ndim > 1 else value
+        for name, value in recognizer.state_dict().items()
+    }
+    return save_weights(
+        folder,
+        config=config_record(recognizer.network.config),
+        tensors=tensors,
+        licence=LICENCE,
+        commercial=False,
+        trained_on=TRAINED_ON,
+    )

@@ -23,7 +23,7 @@ from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput
 from affetto.files import staged_file
 from affetto.gen.portrait.hearing import listen
-from affetto.gen.portrait.pipeline import Models, TalkOptions, expressed, talk
+from affetto.gen.portrait.pipeline import Models, TalkOptions, expressed, load_models, talk
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.renderer import Renderer
 from affetto.motion import FPS, PLACE
@@ -206,7 +206,7 @@ class Studio:
 
 
 def draw_clips(
-    root: Path, folder: Path, part: Part, *, protocol: Protocol, models: Models, turn: int, of: int
+    root: Path, folder: Path, part: Part, *, protocol: Protocol, turn: int = 0, of: int = 1
 ) -> None:
     """Draw a part's shards number turn, turn + of, ... into `folder`; those there are kept.
 
@@ -215,17 +215,18 @@ def draw_clips(
         folder: gets <part>_<number>.npz.
         part: whose speakers, faces and recipes.
         protocol: says who belongs to it.
-        models: of the portrait engine.
         turn: this process's, from 0.
         of: how many processes share the work.
     """
     spoken = utterances_of(root, part, protocol)
-    studio = Studio(root, part, protocol, models=models)
     folder.mkdir(parents=True, exist_ok=True)
-    for number in range(turn, -(-len(spoken) // SHARD), of):
-        path = folder / f"{part}_{number:03d}.npz"
-        if path.is_file():
-            continue
+    shards = [folder / f"{part}_{number:03d}.npz" for number in range(-(-len(spoken) // SHARD))]
+    missing = [number for number in range(turn, len(shards), of) if not shards[number].is_file()]
+    if not missing:
+        return
+    studio = Studio(root, part, protocol, models=load_models())
+    for number in missing:
+        path = shards[number]
         crops, shown, said = [], [], []
         for place in range(number * SHARD, min(len(spoken), (number + 1) * SHARD)):
             for cut, told in studio.clips(spoken[place], seed=place):
