@@ -139,3 +139,16 @@ def test_one_step_makes_a_track(embedder):
 def test_bad_input_is_refused(embedder, tracks, rate_hz, message):
     with pytest.raises(ValueError, match=message):
         fuse(tracks, embedder=embedder, rate_hz=rate_hz)
+
+
+def test_who_hears_and_sees_speaks_for_both_and_only_where_it_does(embedder):
+    voice, face = track("sad"), track("angry")
+    both = track("happy", steps=3, start_s=1.0, rate_hz=1.0)  # from .5 to 3.5 s
+    alone = fuse({"voice": voice, "face": face}, embedder=embedder, rate_hz=2.0)
+    fused = fuse(
+        {"voice": voice, "face": face, "audiovisual": both}, embedder=embedder, rate_hz=2.0
+    )
+    assert best(fused)[1:8] == ["happy"] * 7
+    np.testing.assert_allclose(fused.probs[8], alone.probs[8], atol=1e-6)
+    np.testing.assert_allclose(fused.confidence[3], 0.7, atol=1e-6)
+    assert len(fused.evidence) == 3

@@ -10,9 +10,9 @@ def train(
     recipe: Annotated[
         str,
         typer.Argument(
-            help="audiovisual, bank, embedder, speech, speech_student, face, face_loss, face_judge, "
-            "face_motion, text, motion, music_chords, music_dynamics, music_melody, music_emotion, "
-            "music_emotion_judge or music_sound."
+            help="audiovisual, bank, embedder, speech, speech_student, face, face_loss, "
+            "face_judge, face_motion, text, motion, music_chords, music_dynamics, music_melody, "
+            "music_emotion, music_emotion_judge or music_sound."
         ),
     ],
     overrides: Annotated[

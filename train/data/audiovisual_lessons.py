@@ -28,7 +28,7 @@ from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech
 from affetto.train.augment_clip import Crops
 from affetto.train.augment_sound import vary
 from affetto.train.data.animated_clips import AnimatedClips
-from affetto.train.data.speech_corpora import Sound, Utterance, load_wav
+from affetto.train.data.speech_corpora import RATE_HZ, Sound, Utterance, load_wav
 
 BATCH = 8
 ChangedFace = Callable[[Crops, np.random.Generator], Crops]
@@ -108,8 +108,9 @@ def varied_voice(spoken: Sequence[Utterance]) -> ChangedVoice:
 
 def wrapped(clips: AnimatedClips, seconds: Sequence[float]) -> Crops:
     """The clips' crops with the face beginning anew where the speech, so many seconds, does."""
-    times = np.arange(NUM_FRAMES) / FRAMES_HZ
-    rows = [np.floor((times % length) * FRAMES_HZ + 1e-6).astype(np.int64) for length in seconds]
+    step = round(RATE_HZ / FRAMES_HZ)  # samples from frame to frame
+    times = np.arange(NUM_FRAMES) * step
+    rows = [times % max(1, round(length * RATE_HZ)) // step for length in seconds]
     changed: Crops = np.stack([crops[row] for crops, row in zip(clips.crops, rows, strict=True)])
     return changed
 

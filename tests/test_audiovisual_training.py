@@ -1,0 +1,169 @@
+"""Lessons of the audio-visual net: clips, what happens to faces, both stages at tiny size."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from affetto.errors import BadInput
+from affetto.motion import CHANNELS, PLACE
+from affetto.recognizers.audiovisual.config import HicmaeConfig
+from affetto.train import augment_clip
+from affetto.train.audiovisual_stages import (
+    FineTuning,
+    Pretraining,
+    Stills,
+    batches,
+    begun,
+    features_of,
+    fine_tuned,
+    logits_of,
+    present,
+    pretrained,
+    rate_groups,
+    scale_of,
+)
+from affetto.train.data.animated_clips import AnimatedClips, Protocol, with_units
+from affetto.train.data.audiovisual_lessons import States, wrapped
+
+PROTOCOL = Path(__file__).parent.parent / "benchmarks" / "protocols" / "audiovisual.json"
+SHAPE = HicmaeConfig(
+    width=64, decoder_width=64, depth=2, fusion_depth=1, skip_layers=(0, 1), num_frames=4, side=6,
+    num_mel_frames=8, num_bands=1, video_channels=6, video_patch=2, sound_channels=5,
+    sound_patch=(1, 1),
+)  # fmt: skip
+
+
+def states(num=32):
+    """Two labels that face and voice both tell, in two variants of each."""
+    rng = np.random.default_rng(0)
+    label = np.arange(num) % 2
+    faces = rng.normal(0, 1, (num, 2, 6, 4, 6, 6))
+    faces[:, :, 0] += 3.0 * label[:, None, None, None, None]
+    voices = rng.normal(0, 1, (num, 2, 5, 8))
+    voices[:, :, 1] -= 3.0 * label[:, None, None]
+    return States(faces.astype(np.float16), voices.astype(np.float16), np.arange(num), label)
+
+
+def test_pretraining_learns_without_labels_and_again_the_same():
+    lessons = states()
+    unlabelled = replace(lessons, label=np.full(len(lessons), -9))
+    scale = scale_of(lessons, SHAPE)
+    settings = Pretraining(epochs=3, batch_size=8)
+    told = []
+    net = pretrained(unlabelled, scale, SHAPE, settings, seed=1, told=told.append)
+    assert told[-1]["video"] < told[0]["video"]
+    again = pretrained(unlabelled, scale, SHAPE, settings, seed=1)
+    for one, other in zip(net.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    started = begun(net, SHAPE, seed=0)
+    first = [part.video.blocks[0].attn.proj.weight for part in (started, net)]
+    assert torch.equal(*first)
+
+
+def test_fine_tuning_learns_either_modality():
+    lessons = states()
+    scale = scale_of(lessons, SHAPE)
+    settings = FineTuning(epochs=20, batch_size=8, average_decay=0.9, layer_decay=0.9)
+    stills = Stills(lessons.faces[:8, 0, :, 0], lessons.label[:8], 2)
+    net = fine_tuned(begun(None, SHAPE, seed=0), lessons, scale, settings, seed=0, stills=stills)
+    for there in ((True, True), (True, False), (False, True)):
+        said = logits_of(net, features_of(net, lessons, scale, there=there)).argmax(dim=1)
+        assert (said.numpy() == lessons.label).mean() > 0.9
+
+
+def test_deeper_blocks_learn_slower_the_deeper_they_lie():
+    groups = rate_groups(begun(None, SHAPE, seed=0), FineTuning(layer_decay=0.5))
+    shares = [group["share"] for group in groups]
+    assert shares == [0.125, 0.25, 0.5, 1.0]
+
+
+def test_scale_brings_channels_to_one():
+    lessons = states()
+    faces, voices = scale_of(lessons, SHAPE)(*lessons.batch(*np.zeros((3, 32), np.int64))[:2])
+    assert faces.shape == (32, 6, 4, 6, 6)
+    assert voices.shape == (32, 5, 8, 1)
+
+
+def test_no_clip_loses_both_modalities():
+    there = present(2000, FineTuning(without_face=0.3, without_voice=0.3), np.random.default_rng(0))
+    assert there.any(dim=1).all()
+    assert (~there).float().mean(dim=0).numpy() == pytest.approx([0.3, 0.3], abs=0.04)
+
+
+def test_an_epoch_meets_every_clip_once():
+    lessons = states(30)
+    seen = [labels for _, _, labels in batches(lessons, 8, seed=0, epoch=0)]
+    assert [len(part) for part in seen] == [8, 8, 8]
+    few = [len(part) for *_, part in batches(lessons, 8, seed=0, epoch=0, rows=np.arange(5))]
+    assert few == [5]
+
+
+# Clips
+
+
+def test_the_protocol_keeps_people_apart():
+    protocol = Protocol.read(PROTOCOL)
+    assert protocol.part_of("ravdess/actor02", "speakers") == "test"
+    assert protocol.part_of("ravdess/actor01", "speakers") == "train"
+    assert protocol.part_of("flux_w0057", "portraits") == "valid"
+    sides = [set(protocol.parts[part]["speakers"]) for part in ("valid", "test")]
+    assert not sides[0] & sides[1]
+
+
+def test_a_file_that_is_no_protocol_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(BadInput, match="not such a protocol"):
+        Protocol.read(tmp_path / "x.json")
+
+
+def test_units_come_over_the_talk_and_take_nothing_away():
+    rows = np.full((16, len(CHANNELS)), 0.1, np.float32)
+    shown = with_units(rows, {12: 1.0, 26: 0.5}, 1.0, np.random.default_rng(0))
+    assert (shown >= rows).all()
+    assert shown[-1, PLACE["mouthSmileLeft"]] > 0.6
+    assert shown[-1, PLACE["jawOpen"]] > 0.3
+    changed = np.flatnonzero((shown != rows).any(axis=0))
+    assert {CHANNELS[k] for k in changed} == {"mouthSmileLeft", "mouthSmileRight", "jawOpen"}
+
+
+def test_face_and_voice_begin_anew_together():
+    crops = np.arange(16, dtype=np.uint8)[None, :, None, None] * np.ones((1, 1, 48, 48), np.uint8)
+    clips = AnimatedClips(
+        crops, np.zeros(1, int), *(np.asarray(["x"]) for _ in range(4)), np.ones(1, np.float32)
+    )
+    order = wrapped(clips, [0.8])[0, :, 0, 0]
+    assert order.tolist() == [0, 1, 2, 3, 4] * 3 + [0]
+    assert wrapped(clips, [2.56])[0, :, 0, 0].tolist() == list(range(16))
+
+
+# What happens to faces
+
+
+def picture():
+    rng = np.random.default_rng(3)
+    return rng.integers(0, 256, (16, 48, 48)).astype(np.uint8)
+
+
+def test_each_change_keeps_the_shape_and_the_same_seed_the_bytes():
+    crops = picture()
+    for seed in range(12):
+        one, other = (augment_clip.vary(crops, np.random.default_rng(seed)) for _ in range(2))
+        assert one.shape == crops.shape
+        assert one.dtype == np.uint8
+        assert np.array_equal(one, other)
+
+
+def test_changes_do_what_they_say():
+    crops = picture()
+    assert augment_clip.blurred(crops, 2.0).std() < 0.3 * crops.std()
+    assert augment_clip.coarse(crops, 12).std() < 0.5 * crops.std()
+    mouth = augment_clip.covered(crops, top=0.6, bottom=1.0, left=0.0, right=1.0)
+    assert (mouth[:, 29:] == 110).all()
+    assert np.array_equal(mouth[:, :29], crops[:, :29])
+    dark = augment_clip.dim(crops, 0.15, 0.0, np.random.default_rng(0))
+    assert dark.mean() == pytest.approx(0.15 * crops.mean(), abs=1)
+    still = augment_clip.moved(crops, degrees=0, scale=1, right=0, down=0)
+    assert np.abs(still.astype(int) - crops).max() <= 1
