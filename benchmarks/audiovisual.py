@@ -13,17 +13,25 @@ import torch
 from audiovisual_corrupted import FACE_KINDS, TEXT, VOICE_KINDS, test_states
 from result_file import write_result
 
+from affetto.emotion_bank.embedder import load_embedder, place, token
+from affetto.emotion_bank.space import decode
 from affetto.recognizers.audiovisual.recognizer import AudioVisualRecognizer, load_audiovisual
+from affetto.recognizers.audiovisual.states import NUM_FRAMES, face_states
+from affetto.recognizers.face.recognizer import FaceRecognizer
 from affetto.recognizers.independence import check_split
 from affetto.recognizers.metrics import bootstrap, calibration_error, confusion, uar
-from affetto.train.audiovisual import AudioVisualRecipe, lessons
+from affetto.recognizers.reading import Reading
+from affetto.recognizers.taxonomy import matrix
+from affetto.train.audiovisual import FER_WORDS, AudioVisualRecipe, lessons
 from affetto.train.audiovisual_stages import features_of, logits_of
 from affetto.train.data.animated_clips import AnimatedClips, Protocol, read_clips, utterances_of
 from affetto.train.data.audiovisual_lessons import States
+from affetto.train.data.ferplus import read_ferplus
 from affetto.train.data.speech_corpora import RAVDESS_LABELS
 from affetto.train.logistic import fit_logistic
 
 PENALTY = 0.1
+NET, JOINED = "**face and voice, one net**", "judged apart, joined by the embedder"
 Answers = dict[str, np.ndarray]  # condition -> (N, 8) probabilities
 
 
@@ -42,7 +50,8 @@ def main() -> None:
     net = load_audiovisual(given.weights)
     rows = answers(net, train, test)
     lines = [*intro(net, clips), *table(rows, test.label, clips), *gains(rows, test.label, clips)]
-    best = rows["**face and voice, one net**"]["clean"]
+    lines += real_faces(net, train, test, clips, given.data)
+    best = rows[NET]["clean"]
     lines += ["", "## Confusions, clean, face and voice (rows are what was acted)", ""]
     counts = confusion(test.label, best.argmax(axis=1), len(RAVDESS_LABELS))
     lines += ["| | " + " | ".join(RAVDESS_LABELS) + " |", "|" + " --- |" * 9]
@@ -101,7 +110,8 @@ def answers(net: AudioVisualRecognizer, train: States, test: States) -> dict[str
             "face, linear on states": alone["face"],
             "face, the net without the voice": by_net(face, voice, (True, False)),
             "product of both linear heads": product / product.sum(axis=1, keepdims=True),
-            "**face and voice, one net**": by_net(face, voice, (True, True)),
+            JOINED: joined(net, alone["voice"], by_face_net(net, test, face)),
+            NET: by_net(face, voice, (True, True)),
         }
         if name == "clean":
             found["the net, faces of other clips"] = shuffled(net, test)
@@ -120,6 +130,84 @@ def shuffled(net: AudioVisualRecognizer, test: States) -> np.ndarray:
     back = np.empty_like(probs)
     back[order] = probs  # row k heard the voice of clip order[k]
     return back
+
+
+def by_face_net(net: AudioVisualRecognizer, states: States, variant: int) -> Reading:
+    """What the shipped face net says of the faces: mean probabilities over the frames."""
+    face: FaceRecognizer = net.__dict__["face"]
+    shift, sharpness = face.get_buffer("shift"), face.get_buffer("sharpness")
+    native = []
+    with torch.inference_mode():
+        for start in range(0, len(states), 64):
+            maps = torch.from_numpy(np.asarray(states.faces[start : start + 64, variant], "f4"))
+            scores = face.network.head(maps.mean(dim=(3, 4)).transpose(1, 2)).log_softmax(dim=-1)
+            native.append((sharpness * (scores + shift)).softmax(dim=-1).mean(dim=1))
+        return face.reading(torch.cat(native).clamp(min=1e-7).log())
+
+
+def joined(net: AudioVisualRecognizer, voice: np.ndarray, seen: Reading) -> np.ndarray:
+    """(N, 8) as `affetto recognize` joined a voice's and a face's readings before this net."""
+    heard = net.reading(torch.from_numpy(voice).float().clamp(min=1e-7).log())
+    tokens = torch.stack(
+        [token(r.probs, r.vad, r.vad_var, r.confidence) for r in (heard, seen)], dim=1
+    )
+    places = torch.tensor([place("voice"), place("face")]).expand(tokens.shape[:2])
+    with torch.inference_mode():
+        probs, _, _ = decode(*load_embedder()(tokens, places, fine=True))
+    eight = probs @ torch.from_numpy(matrix("ravdess8")).T
+    return (eight / eight.sum(dim=1, keepdim=True)).numpy()
+
+
+def real_faces(
+    net: AudioVisualRecognizer, train: States, test: States, clips: AnimatedClips, data: Path
+) -> list[str]:
+    """The test voices with stills of FER+'s official test faces of their label, one an utterance."""
+    faces = read_ferplus(data, "test")
+    words = np.asarray([FER_WORDS[label] for label in faces.majority])
+    face_net: FaceRecognizer = net.__dict__["face"]
+    rows = np.unique(test.spoken, return_index=True)[1]
+    rng = np.random.default_rng(0)
+    still = {"calm": "neutral"}
+    wanted = [RAVDESS_LABELS[label] for label in test.label[rows]]
+    chosen = [int(rng.choice(np.flatnonzero(words == still.get(word, word)))) for word in wanted]
+    with torch.inference_mode():
+        maps = face_states(torch.from_numpy(faces.pixels[chosen])[:, None] / 255.0, face_net)
+    shown = np.broadcast_to(
+        maps[:, None].half().numpy(), (len(rows), 1, maps.shape[1], NUM_FRAMES, 6, 6)
+    )
+    paired = States(shown, test.voices, test.spoken[rows], test.label[rows])
+    alone = {kind: linear_head(train, kind)(pooled(paired, kind, 0)) for kind in ("voice", "face")}
+    product = alone["voice"] * alone["face"]
+    said = {
+        "voice, linear on states": alone["voice"],
+        "face, linear on states": alone["face"],
+        "product of both linear heads": product / product.sum(axis=1, keepdims=True),
+        JOINED: joined(net, alone["voice"], by_face_net(net, paired, 0)),
+    }
+    for name, there in (
+        ("voice, the net without the face", (False, True)),
+        ("face, the net without the voice", (True, False)),
+        (NET, (True, True)),
+    ):
+        features = features_of(net.network, paired, net.scale, there=there)
+        said[name] = logits_of(net.network, features).softmax(dim=1).numpy()
+    lines = [
+        "",
+        "## Real faces, standing still",
+        "",
+        f"The same voices ({len(rows)} utterances) with stills of FER+'s official test faces that carry their label (calm voices: neutral faces; of",
+        "disgust there are 18): real faces that no net here was trained on, but photographs of other people, which do not speak.",
+        "",
+        "| | UAR |",
+        "| --- | --- |",
+    ]
+    for name, probs in said.items():
+        low, high = bootstrap(
+            lambda wanted, got: score(got, wanted), paired.label, probs,
+            groups=clips.speaker[rows], rounds=500,
+        )  # fmt: skip
+        lines.append(f"| {name} | {score(probs, paired.label):.1f} [{low:.1f}, {high:.1f}] |")
+    return lines
 
 
 def pooled(states: States, kind: str, variant: int) -> torch.Tensor:
@@ -175,7 +263,7 @@ def gains(rows: dict[str, Answers], labels: np.ndarray, clips: AnimatedClips) ->
     """The net less the best single modality, paired, and the worst condition."""
     names = list(conditions())
     single = [name for name in rows if name.startswith(("voice", "face"))]
-    net = rows["**face and voice, one net**"]
+    net = rows[NET]
 
     def mean_of(found: Answers, chosen: list[str], rows_of: np.ndarray) -> float:
         return float(np.mean([score(found[n][rows_of], labels[rows_of]) for n in chosen]))

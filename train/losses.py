@@ -1,5 +1,8 @@
 """Losses of the recipes."""
 
+from collections.abc import Mapping
+from itertools import combinations
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -62,3 +65,69 @@ def suiting_chords(emotion: Tensor) -> Tensor:
         for quality in qualities:
             table[row, 1 + QUALITY_NAMES.index(quality) : 1 + 12 * NUM_QUALITIES : 13] = True
     return table[torch.stack(words, dim=-1).argmax(dim=-1)]
+
+
+def pairwise_contrast(
+    embeddings: Mapping[str, Tensor],
+    there: Mapping[str, Tensor] | None = None,
+    *,
+    temperature: float = 0.1,
+) -> Tensor:
+    """Each item finds its own other modality in the batch, for every pair of modalities.
+
+    Cross-entropy in nats of cosines both ways, summed over pairs. Source: Franceschini et al. 2022
+    (arXiv 2207.11482): nothing is fused in training, modalities meet at inference. Differs: items
+    without one of a pair's modalities sit that pair out.
+
+    Args:
+        embeddings: modality -> (B, D), one width for all.
+        there: modality -> (B,) bool; all are there if not given.
+        temperature: of the cosines.
+
+    Raises:
+        ValueError: fewer than two modalities.
+    """
+    if len(embeddings) < 2:
+        raise ValueError(f"a pair needs two modalities, got {', '.join(embeddings) or 'none'}")
+    units = {name: functional.normalize(value, dim=1) for name, value in embeddings.items()}
+    total = next(iter(units.values())).new_zeros(())
+    for one, other in combinations(units, 2):
+        first, second = units[one], units[other]
+        if there is not None:
+            both = there[one] & there[other]
+            first, second = first[both], second[both]
+        if len(first) < 2:
+            continue
+        alike = first @ second.T / temperature  # (B, B)
+        own = torch.arange(len(first), device=first.device)
+        ways = functional.cross_entropy(alike, own) + functional.cross_entropy(alike.T, own)
+        total = total + 0.5 * ways
+    return total
+
+
+def adaptive_triplet(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+    """Triplets whose margin grows where like lie close and unlike far: what is easy is asked more.
+
+    Mean over (B, D) rows of max(0, d_ap - (d_an + d_pn) / 2 + margin), margin = 2 + 2 exp(-4 d_ap)
+    + 2 exp(4 d_an - 4), Euclidean distances. Source: M2FNet (Chudasama et al. 2022, arXiv
+    2206.02187). Differs: rows are brought to length 1 first, which bounds the margin.
+    """
+    a, p, n = (functional.normalize(rows, dim=1) for rows in (anchor, positive, negative))
+    to_positive, to_negative, between = (
+        torch.linalg.vector_norm(one - other, dim=1) for one, other in ((a, p), (a, n), (p, n))
+    )
+    margin = 2.0 + 2.0 * torch.exp(-4.0 * to_positive) + 2.0 * torch.exp(4.0 * to_negative - 4.0)
+    return (to_positive - (to_negative + between) / 2 + margin).clamp(min=0.0).mean()
+
+
+def spread_loss(embeddings: Tensor) -> Tensor:
+    """Keeps the columns of (B, D) from collapsing and from repeating each other.
+
+    Mean shortfall of each column's deviation from 1, plus the squared covariances between columns,
+    by D. Source: the variance and covariance terms of VICReg (Bardes et al. 2022), as M2FNet's.
+    """
+    centred = embeddings - embeddings.mean(dim=0)
+    deviation = (centred.square().sum(dim=0) / (len(centred) - 1) + 1e-4).sqrt()
+    covariance = centred.T @ centred / (len(centred) - 1)
+    apart = covariance - torch.diag(covariance.diagonal())
+    return (1.0 - deviation).clamp(min=0.0).mean() + apart.square().sum() / centred.shape[1]
