@@ -43,9 +43,10 @@ class Nets:
     def audiovisual(self) -> "AudioVisualRecognizer | None":
         """Who judges a face and its voice at once; None beside the second face net.
 
-        It looks through the first face net, so it knows what that one knows.
+        It looks through the first face net, so it knows what that one knows. None, too, until its
+        weights ship.
         """
-        if self._face_judge:
+        if self._face_judge or "audiovisual" not in SHIPPED:
             return None
         from affetto.recognizers.audiovisual.recognizer import load_audiovisual
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from affetto.blendshapes import NUM_BLENDSHAPES
 from affetto.errors import BadInput
 from affetto.motion import CHANNELS, PLACE
 from affetto.recognizers.audiovisual.config import HicmaeConfig
@@ -25,7 +26,7 @@ from affetto.train.audiovisual_stages import (
     rate_groups,
     scale_of,
 )
-from affetto.train.data.animated_clips import AnimatedClips, Protocol, with_units
+from affetto.train.data.animated_clips import AnimatedClips, Protocol, face_recipe, with_recipe
 from affetto.train.data.audiovisual_lessons import States, wrapped
 
 PROTOCOL = Path(__file__).parent.parent / "benchmarks" / "protocols" / "audiovisual.json"
@@ -119,14 +120,35 @@ def test_a_file_that_is_no_protocol_is_refused(tmp_path):
         Protocol.read(tmp_path / "x.json")
 
 
-def test_units_come_over_the_talk_and_take_nothing_away():
+def test_an_expression_comes_over_the_talk_and_takes_nothing_away():
     rows = np.full((16, len(CHANNELS)), 0.1, np.float32)
-    shown = with_units(rows, {12: 1.0, 26: 0.5}, 1.0, np.random.default_rng(0))
-    assert (shown >= rows).all()
-    assert shown[-1, PLACE["mouthSmileLeft"]] > 0.6
-    assert shown[-1, PLACE["jawOpen"]] > 0.3
+    recipe = np.zeros(len(CHANNELS), np.float32)
+    recipe[[PLACE["mouthSmileLeft"], PLACE["headPitch"]]] = 0.9, -3.0
+    shown = with_recipe(rows, recipe, np.random.default_rng(0))
+    assert shown[-1, PLACE["mouthSmileLeft"]] > 0.7
+    assert shown[-1, PLACE["headPitch"]] < -2.0
     changed = np.flatnonzero((shown != rows).any(axis=0))
-    assert {CHANNELS[k] for k in changed} == {"mouthSmileLeft", "mouthSmileRight", "jawOpen"}
+    assert {CHANNELS[k] for k in changed} == {"mouthSmileLeft", "headPitch"}
+    assert (shown[:, PLACE["mouthSmileLeft"]] >= 0.1).all()
+
+
+def test_no_expression_is_on_both_sides():
+    drawn = [
+        {
+            face_recipe(word, 0.8, np.random.default_rng(seed), test=test)[0]
+            for seed in range(200)
+            for word in ("happy", "disgust", "calm")
+        }
+        for test in (False, True)
+    ]
+    assert not drawn[0] & drawn[1]
+    assert len(drawn[0]) > 50
+    name, row = face_recipe("neutral", 1.0, np.random.default_rng(0), test=True)
+    assert name == "neutral"
+    assert not row.any()
+    for word in ("happy", "sad", "angry"):
+        _, row = face_recipe(word, 1.0, np.random.default_rng(1), test=False)
+        assert row[:NUM_BLENDSHAPES].max() > 0.5
 
 
 def test_face_and_voice_begin_anew_together():

@@ -117,7 +117,8 @@ def adaptive_triplet(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tens
         torch.linalg.vector_norm(one - other, dim=1) for one, other in ((a, p), (a, n), (p, n))
     )
     margin = 2.0 + 2.0 * torch.exp(-4.0 * to_positive) + 2.0 * torch.exp(4.0 * to_negative - 4.0)
-    return (to_positive - (to_negative + between) / 2 + margin).clamp(min=0.0).mean()
+    missed: Tensor = to_positive - (to_negative + between) / 2 + margin
+    return missed.clamp(min=0.0).mean()
 
 
 def spread_loss(embeddings: Tensor) -> Tensor:

@@ -1,12 +1,14 @@
 """Clips to learn audio-visual emotion from: real acted speech, faces that are drawn.
 
-Each utterance of RAVDESS and EMO-DB is spoken by portraits that the portrait engine animates and by
-ICT heads; the face shows the emotion that the actor was asked for, at random strength: either the
-engine's own expression or action units of EMFACS over a neutral talk. Speakers, faces and recipes
-of training, validation and test differ (benchmarks/protocols/audiovisual.json). All faces are
+Each utterance of RAVDESS and EMO-DB is spoken by portraits that the portrait engine animates and
+by ICT heads; the face shows the emotion that the actor was asked for, at random strength: a part of
+the engine's recipe for it, each time another one, or the textbook's few action units, over a
+neutral talk. A part belongs to test or training by its hash. Speakers, faces and recipes of
+training, validation and test differ (benchmarks/protocols/audiovisual.json). All faces are
 synthetic. Kept are crops as the product cuts them. Letters: N clips, F frames of a clip.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,15 +20,15 @@ from numpy.typing import NDArray
 
 from affetto.blendshapes import NUM_BLENDSHAPES
 from affetto.clip import Picture
-from affetto.emotion import EmotionTrack
 from affetto.emotion_bank.bank import request_to_track
 from affetto.errors import BadInput
 from affetto.files import staged_file
 from affetto.gen.portrait.hearing import listen
-from affetto.gen.portrait.pipeline import Models, TalkOptions, expressed, load_models, talk
+from affetto.gen.portrait.motion.expressions import RECIPES, curve
+from affetto.gen.portrait.pipeline import Models, TalkOptions, load_models, talk
 from affetto.gen.portrait.render.analyse import analyse
 from affetto.gen.portrait.render.renderer import Renderer
-from affetto.motion import FPS, PLACE
+from affetto.motion import CHANNELS, FPS, PLACE
 from affetto.recognizers.face.detector import FaceDetector, crop_face
 from affetto.recognizers.face.picture import read_picture
 from affetto.request import parse_request
@@ -50,17 +52,16 @@ NUM_FRAMES = 16
 CROP_SIDE = 48
 PIXELS = {"portrait": 160, "head": 112}
 FACES = {"train": ("portrait", "portrait", "head"), "valid": ("portrait", "head")}
-STRENGTHS = (0.2, 1.0)
+STRENGTHS = (0.3, 1.0)
 LOOK_EVERY = 4  # frames from one search for the face to the next
 SHARD = 50  # utterances kept in one file
-ENGINE_SHARE = 0.5  # of training's utterances that show the engine's own expressions
+TEXTBOOK_SHARE = 0.25  # of clips that show action units of EMFACS
+KEPT_SHARE = 0.8  # of a recipe's channels that a part of it keeps
+WEIGHTS = (0.7, 1.15)  # by which a part's channels are changed
+TEST_SHARE = 3  # one part of a recipe in so many is the test's
 # RAVDESS's words -> places in PROTOTYPES, and how the portrait engine calls them.
-UNITS_OF = {
-    "neutral": 0, "calm": 0, "happy": 1, "surprised": 2, "sad": 3, "angry": 4, "disgust": 5,
-    "fearful": 6,
-}  # fmt: skip
+UNITS_OF = {"happy": 1, "surprised": 2, "sad": 3, "angry": 4, "disgust": 5, "fearful": 6}
 ENGINE_WORDS = {"disgust": "disgusted"}
-CALM_SMILE = (0.1, 0.3)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class AnimatedClips:
         utterance: (N,) key of the speech.
         speaker: (N,) who speaks.
         face: (N,) the portrait's name or the head's number.
-        recipe: (N,) "engine", or "<label's place>.<variant>" of the prototypes.
+        recipe: (N,) the word and the hash of a part of the engine's recipe, "<word>.<hash>", or
+            "emfacs.<label's place>.<variant>" of the prototypes; "neutral" for none.
         strength: (N,) of the expression.
     """
 
@@ -135,44 +137,21 @@ class Studio:
         """Crops (F, 48, 48) and what they are, one for each of the part's kinds of face."""
         rng = np.random.default_rng([seed, ("train", "valid", "test").index(self.part)])
         word = RAVDESS_LABELS[utterance.label]
-        engine = self.part == "train" and rng.random() < ENGINE_SHARE
-        strength = float(rng.uniform(*STRENGTHS))
-        rows = self._talk(utterance, word if engine else "neutral", strength, seed)
+        rows = self._talk(utterance, seed)
         for kind in FACES.get(self.part, FACES["valid"]):
-            recipe = "engine"
-            shown = rows
-            if not engine:
-                strength = float(rng.uniform(*STRENGTHS))
-                recipe, units = self._units(word, rng)
-                shown = with_units(rows, units, strength, rng)
+            strength = float(rng.uniform(*STRENGTHS))
+            name, shown = face_recipe(word, strength, rng, test=self.part == "test")
             draw = self._portrait if kind == "portrait" else self._head
-            face, crops = draw(shown, rng)
+            face, crops = draw(with_recipe(rows, shown, rng), rng)
             if crops is not None:
-                yield crops, Shown(face, recipe, strength)
+                yield crops, Shown(face, name, strength)
 
-    def _units(self, word: str, rng: np.random.Generator) -> tuple[str, dict[int, float]]:
-        """Which recipe, and its action units with their weights."""
-        place = UNITS_OF[word]
-        if place == 0:
-            smile = float(rng.uniform(*CALM_SMILE)) if word == "calm" else 0.0
-            test = {6: smile} if self.part == "test" else {}
-            return f"0.{word}", ({12: smile} | test) if smile else {}
-        first = 1 if self.part == "test" else 0
-        variants = range(len(PROTOTYPES[place]))[first::2]
-        variant = int(rng.choice(variants))
-        units = {unit: float(rng.uniform(0.6, 1.0)) for unit in PROTOTYPES[place][variant]}
-        return f"{place}.{variant}", units
-
-    def _talk(self, utterance: Utterance, word: str, strength: float, seed: int) -> Floats:
-        """(F, 62) motion at the clip's frames; the last one is held where the speech ends."""
+    def _talk(self, utterance: Utterance, seed: int) -> Floats:
+        """(F, 62) neutral motion at the clip's frames; the last is held where the speech ends."""
         wav = load_wav(utterance)[: int(CLIP_S * 16_000)]
-        track = asked(word, len(wav) / 16_000)
-        windows = talk(
-            listen(wav),
-            expressed(track, strength=strength),
-            models=self.models,
-            options=TalkOptions(seed=seed),
-        )
+        request = parse_request("neutral")
+        track = request_to_track(request, duration_s=len(wav) / 16_000, rate_hz=FPS)
+        windows = talk(listen(wav), track, models=self.models, options=TalkOptions(seed=seed))
         rows = np.concatenate([window.values for window in windows])
         frames = np.minimum(np.arange(NUM_FRAMES) * FRAME_STEP, len(rows) - 1)
         return rows[frames]
@@ -273,26 +252,50 @@ def read_clips(folder: Path, part: Part) -> AnimatedClips:
     return AnimatedClips(**joined)
 
 
-def asked(word: str, duration_s: float) -> EmotionTrack:
-    """The track of one of RAVDESS's words."""
-    request = parse_request(ENGINE_WORDS.get(word, word))
-    return request_to_track(request, duration_s=duration_s, rate_hz=FPS)
+def face_recipe(
+    word: str, strength: float, rng: np.random.Generator, *, test: bool
+) -> tuple[str, Floats]:
+    """Name and offsets (62,) of an expression of one of RAVDESS's words.
+
+    Args:
+        word: which.
+        strength: in [0, 1], shown by the engine's own curve of the word.
+        rng: of the draws.
+        test: whether it shall be one that is kept for tests.
+    """
+    full = RECIPES[ENGINE_WORDS.get(word, word)]
+    row = np.zeros(len(CHANNELS), np.float32)
+    if not full:
+        return word, row
+    variants = PROTOTYPES[UNITS_OF[word]][1 if test else 0 :: 2] if word in UNITS_OF else ()
+    if variants and rng.random() < TEXTBOOK_SHARE:
+        units = variants[int(rng.integers(len(variants)))]
+        for unit in units:
+            row[places(unit)] = strength**0.5 * rng.uniform(0.8, 1.0)
+        return f"emfacs.{word}.{'+'.join(map(str, units))}", row
+    while True:
+        kept = [name for name in full if rng.random() < KEPT_SHARE]
+        mark = hashlib.sha1("+".join(kept).encode(), usedforsecurity=False).hexdigest()
+        if kept and (int(mark, 16) % TEST_SHARE == 0) == test:
+            break
+    shown = curve(ENGINE_WORDS.get(word, word), strength)
+    for name in kept:
+        sides = [name] if name in PLACE else [f"{name}Left", f"{name}Right"]
+        row[[PLACE[side] for side in sides]] = shown * full[name] * rng.uniform(*WEIGHTS)
+    return f"{word}.{mark[:8]}", row
 
 
-def with_units(
-    rows: Floats, units: dict[int, float], strength: float, rng: np.random.Generator
-) -> Floats:
-    """Motion (F, 62) with action units over it that come within some frames and waver a little."""
+def with_recipe(rows: Floats, recipe: Floats, rng: np.random.Generator) -> Floats:
+    """Motion (F, 62) with an expression (62,) over it that comes within some frames and wavers.
+
+    Of blendshapes the greater counts, capped at 1; head, gaze and lids are added.
+    """
     onset = np.clip((np.arange(len(rows)) + 1) / rng.uniform(0.5, 4.0), 0, 1)
-    waver = 1 - 0.15 * (1 + np.sin(np.arange(len(rows)) * rng.uniform(0.2, 0.8)))
-    shown = rows.copy()
-    mirror = rng.random() < 0.5
-    for unit, weight in units.items():
-        curve = (strength * weight * onset * waver)[:, None]
-        columns = places(unit)
-        if mirror:
-            columns = columns[::-1]
-        shown[:, columns] = np.maximum(shown[:, columns], curve)
+    waver = 1 - 0.08 * (1 + np.sin(np.arange(len(rows)) * rng.uniform(0.2, 0.8)))
+    over = (onset * waver)[:, None].astype(np.float32) * recipe
+    shown: Floats = (rows + over).astype(np.float32)
+    both = np.maximum(rows[:, :NUM_BLENDSHAPES], over[:, :NUM_BLENDSHAPES])
+    shown[:, :NUM_BLENDSHAPES] = np.minimum(both, 1.0)
     return shown
 
 
