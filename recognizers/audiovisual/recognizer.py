@@ -7,9 +7,12 @@ window, see `affetto.recognizers.audiovisual.states`. Letters: B windows, S pixe
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from affetto.clip import Picture
 from affetto.errors import BadInput
 from affetto.recognizers.audiovisual.config import HicmaeConfig
 from affetto.recognizers.audiovisual.network import Hicmae
@@ -20,7 +23,10 @@ from affetto.recognizers.audiovisual.states import (
     filled,
     voice_states,
 )
+from affetto.recognizers.face.blaze import FaceBox
+from affetto.recognizers.face.detector import crop_face
 from affetto.recognizers.face.recognizer import FaceRecognizer, load_face
+from affetto.recognizers.face.timeline import FACE_SIDE
 from affetto.recognizers.reading import Reading, Recognizer
 from affetto.recognizers.speech.pooling import pool
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech, sound_level
@@ -99,6 +105,15 @@ class AudioVisualRecognizer(Recognizer):
         voices, presence = self.hear(wav)
         heard = presence if mask is None else torch.where(mask[:, 1], presence, 1.0)
         return self.judge(self.see(inputs), voices, mask, presence=heard)
+
+    def crop(self, picture: Picture, face: FaceBox) -> NDArray[np.float32]:
+        """(48, 48) of a face in a picture, as `read` takes it."""
+        return crop_face(picture, face, side=FACE_SIDE)
+
+    def look_and_listen(self, crops: Tensor, wav: Tensor) -> tuple[Reading, Tensor]:
+        """The Reading of windows as in `read`, and (B,) in [0, 1] whether there is one voice."""
+        voices, presence = self.hear(wav)
+        return self.judge(self.see(crops), voices, presence=presence), presence
 
     def see(self, crops: Tensor) -> Tensor:
         """`face_states` of faces as in `read`."""

@@ -8,15 +8,16 @@ not grow with the film. Letters: T windows, F = 16 frames of a window.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from affetto.clip import Clip, Picture
 from affetto.emotion import LABELS, EmotionTrack
 from affetto.emotion_bank.space import embed
-from affetto.recognizers.audiovisual.recognizer import AudioVisualRecognizer
 from affetto.recognizers.audiovisual.states import (
     FRAMES_HZ,
     NUM_FRAMES,
@@ -25,19 +26,21 @@ from affetto.recognizers.audiovisual.states import (
     filled,
 )
 from affetto.recognizers.face.blaze import FaceBox
-from affetto.recognizers.face.detector import crop_face
+from affetto.recognizers.face.recognizer import load_face
 from affetto.recognizers.face.timeline import (
-    FACE_SIDE,
     NOBODY_VAR,
     FaceTimeline,
     FaceTimelines,
     Sampler,
+    recognize_faces,
     shown_size,
 )
+from affetto.recognizers.reading import Reading
 from affetto.recognizers.speech.whisper import RATE_HZ
 from affetto.recognizers.speech.windows import Sound, windows
 
 HOP_S = WINDOW_S / 2
+FACES_HZ = 3.0  # pictures a second in which `recognize` looks for faces
 BATCH = 4  # windows judged at once
 LEAST_SEEN = 0.6  # share of a window's pictures in which its face must be there
 LEAST_SAMPLES = RATE_HZ // 4
@@ -53,15 +56,25 @@ NOBODY = np.concatenate(
 
 @dataclass(frozen=True)
 class _Window:
-    crops: NDArray[np.float32]  # (F, 48, 48)
+    crops: NDArray[np.float32]  # (F, ...)
     wav: Sound
+
+
+class TalkingJudge(Protocol):
+    """Who judges windows: the shipped net, or HiCMAE with a public checkpoint."""
+
+    def crop(self, picture: Picture, face: FaceBox) -> NDArray[np.float32]:
+        """A face as `look_and_listen` takes it."""
+
+    def look_and_listen(self, crops: Tensor, wav: Tensor) -> tuple[Reading, Tensor]:
+        """The Reading of faces (B, F, ...) and sound (B, 40960), and is there one voice (B,)."""
 
 
 def recognize_talking(
     clip: Clip,
     faces: FaceTimelines,
     *,
-    recognizer: AudioVisualRecognizer,
+    recognizer: TalkingJudge,
     progress: Callable[[float], None] | None = None,
 ) -> EmotionTrack | None:
     """Judge the windows in which a face is seen and a voice is heard.
@@ -71,7 +84,8 @@ def recognize_talking(
     Args:
         clip: has video and sound.
         faces: of the same clip, from `affetto.recognizers.face.timeline.recognize_faces`.
-        recognizer: from `affetto.recognizers.audiovisual.recognizer.load_audiovisual`.
+        recognizer: from `affetto.recognizers.audiovisual.recognizer.load_audiovisual`, or
+            `affetto.recognizers.audiovisual.hicmae.load_hicmae`.
         progress: is told the share done, 0..1.
 
     Returns:
@@ -86,7 +100,7 @@ def recognize_talking(
     times: list[float] = []
     rows: list[NDArray[np.float32]] = []
     waiting: dict[int, _Window] = {}
-    looker = _Looker(clip, faces)
+    looker = _Looker(clip, faces, recognizer)
     sound = clip.audio_blocks(sample_rate=RATE_HZ, channels=1)
     for middle_s, wav in windows(sound, WINDOW_S, HOP_S):
         crops = looker.crops(middle_s - len(wav) / RATE_HZ / 2)
@@ -103,10 +117,17 @@ def recognize_talking(
     return _track(np.asarray(times, np.float32), table) if table[:, -1].any() else None
 
 
+def recognize(clip: Clip, *, recognizer: TalkingJudge) -> EmotionTrack | None:
+    """The whole in one line: find the faces of a film, then `recognize_talking`."""
+    faces = recognize_faces(clip, recognizer=load_face(), rate_hz=FACES_HZ)
+    return recognize_talking(clip, faces, recognizer=recognizer)
+
+
 class _Looker:
     """Gives the pictures of one window after the other, each film frame decoded once."""
 
-    def __init__(self, clip: Clip, faces: FaceTimelines) -> None:
+    def __init__(self, clip: Clip, faces: FaceTimelines, recognizer: TalkingJudge) -> None:
+        self.recognizer = recognizer
         size = shown_size(clip)
         self.ratio = np.asarray([size[0] / clip.width, size[1] / clip.height], np.float32)
         self.frames = clip.frames(size=size, wanted=Sampler(FRAMES_HZ))
@@ -115,7 +136,7 @@ class _Looker:
         self.ended = False
 
     def crops(self, start_s: float) -> NDArray[np.float32] | None:
-        """(F, 48, 48) of the face of the window that begins there; None if it has none."""
+        """(F, ...) of the face of the window that begins there; None if it has none."""
         end_s = start_s + WINDOW_S
         while not self.ended and (not self.kept or self.kept[-1][0] < end_s):
             self._look()
@@ -151,7 +172,7 @@ class _Looker:
 
     def _crop(self, picture: Picture, box: FaceBox) -> NDArray[np.float32]:
         small = FaceBox(box.box * np.tile(self.ratio, 2), box.points * self.ratio, box.score)
-        return crop_face(picture, small, side=FACE_SIDE)
+        return self.recognizer.crop(picture, small)
 
 
 def box_at(face: FaceTimeline, time_s: float) -> FaceBox | None:
@@ -173,7 +194,7 @@ def box_at(face: FaceTimeline, time_s: float) -> FaceBox | None:
 
 @torch.inference_mode()
 def _judge(
-    recognizer: AudioVisualRecognizer,
+    recognizer: TalkingJudge,
     waiting: dict[int, _Window],
     rows: list[NDArray[np.float32]],
 ) -> None:
@@ -182,8 +203,7 @@ def _judge(
         return
     crops = torch.from_numpy(np.stack([one.crops for one in waiting.values()]))
     wav = torch.cat([filled(torch.from_numpy(one.wav)[None]) for one in waiting.values()])
-    voices, presence = recognizer.hear(wav)
-    reading = recognizer.judge(recognizer.see(crops), voices, presence=presence)
+    reading, presence = recognizer.look_and_listen(crops, wav)
     confidence = torch.where(presence >= LEAST_VOICE, reading.confidence, 0.0)
     parts = [reading.vad, reading.vad_var, reading.probs, confidence[:, None]]
     for place, row in zip(waiting, torch.cat(parts, dim=1).numpy(), strict=True):

@@ -103,13 +103,18 @@ def crop_face(picture: Picture, face: FaceBox, *, side: int) -> Floats:
     Returns:
         (side, side) grey in [0, 1]; what lies outside the picture repeats its border.
     """
+    view = face_view(picture, face, side=side)
+    red, green, blue = np.moveaxis(view.astype(np.float32), -1, 0)
+    grey: Floats = (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0
+    return grey
+
+
+def face_view(picture: Picture, face: FaceBox, *, side: int) -> Picture:
+    """The same in colour: (side, side, 3) uint8 RGB."""
     cos, sin = np.cos(face.roll), np.sin(face.roll)
     down = np.asarray([-sin, cos]) * FRAME_SHIFT * face.side
     middle = (face.centre + down).astype(np.float32)
-    transform = upright_square(middle, FRAME_SIDE * face.side, face.roll, side)
-    red, green, blue = np.moveaxis(warped(picture, transform, side).astype(np.float32), -1, 0)
-    grey: Floats = (0.299 * red + 0.587 * green + 0.114 * blue) / 255.0
-    return grey
+    return warped(picture, upright_square(middle, FRAME_SIDE * face.side, face.roll, side), side)
 
 
 def upright_square(centre: Floats, side: float, roll: float, pixels: int) -> Floats:
