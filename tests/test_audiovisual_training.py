@@ -13,14 +13,17 @@ from affetto.motion import CHANNELS, PLACE
 from affetto.recognizers.audiovisual.config import HicmaeConfig
 from affetto.train import augment_clip
 from affetto.train.audiovisual_stages import (
+    FACE_LEAN,
     FineTuning,
     Pretraining,
     Stills,
     batches,
     begun,
+    crossing,
     features_of,
     fine_tuned,
     logits_of,
+    meant,
     present,
     pretrained,
     rate_groups,
@@ -67,7 +70,7 @@ def test_pretraining_learns_without_labels_and_again_the_same():
 def test_fine_tuning_learns_either_modality():
     lessons = states()
     scale = scale_of(lessons, SHAPE)
-    settings = FineTuning(epochs=20, batch_size=8, average_decay=0.9, layer_decay=0.9)
+    settings = FineTuning(epochs=20, batch_size=8, average_decay=0.9, layer_decay=0.9, crossed=0.0)
     stills = Stills(lessons.faces[:8, 0, :, 0], lessons.label[:8], 2)
     net = fine_tuned(begun(None, SHAPE, seed=0), lessons, scale, settings, seed=0, stills=stills)
     for there in ((True, True), (True, False), (False, True)):
@@ -92,6 +95,17 @@ def test_no_clip_loses_both_modalities():
     there = present(2000, FineTuning(without_face=0.3, without_voice=0.3), np.random.default_rng(0))
     assert there.any(dim=1).all()
     assert (~there).float().mean(dim=0).numpy() == pytest.approx([0.3, 0.3], abs=0.04)
+
+
+def test_crossed_clips_mean_what_people_say_of_both():
+    order = crossing(400, 0.25, np.random.default_rng(0))
+    moved = (order != torch.arange(400)).float().mean()
+    assert moved == pytest.approx(0.25, abs=0.06)
+    assert sorted(order.tolist()) == list(range(400))
+    there = torch.tensor([[True, True], [True, False], [False, True]])
+    shares = meant(torch.tensor([1, 1, 1]), torch.tensor([3, 3, 3]), there)
+    assert shares[:, 1].tolist() == pytest.approx([FACE_LEAN, 1, 0])
+    assert shares[:, 3].tolist() == pytest.approx([1 - FACE_LEAN, 0, 1])
 
 
 def test_an_epoch_meets_every_clip_once():
