@@ -12,11 +12,11 @@ from affetto.apps.commands.options import Json, Quiet, Threads
 
 def recognize(
     media: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help="Films, sounds, pictures, texts (txt, srt, vtt), music (mid), folders of them."
         ),
-    ],
+    ] = None,
     only: Annotated[
         str | None,
         typer.Option(
@@ -39,18 +39,29 @@ def recognize(
         Path | None,
         typer.Option(help="The course as .json or .csv; 'affetto soundtrack' takes like:FILE."),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="A voice as it speaks, two lines a second: raw sound from a pipe (16 bit, mono, "
+            "16 kHz), or the microphone.",
+        ),
+    ] = False,
     threads: Threads = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Recognize emotion in voices, faces, pictures, words and notes; say how sure that is."""
+    if live:
+        _live(media, window, as_json=as_json)
+        return
     from affetto.apps.progress import bar
     from affetto.apps.recognize import run
     from affetto.apps.recognize_job import Job, modalities
     from affetto.apps.recognize_table import plain, table
 
     wanted = Job(
-        media=tuple(media),
+        media=tuple(media or ()),
         only=modalities(only),
         rate_hz=rate,
         window_s=window,
@@ -70,3 +81,12 @@ def recognize(
         print(f"affetto: {failure.error}", file=sys.stderr)
     if answer.exit_code:
         raise typer.Exit(answer.exit_code)
+
+
+def _live(media: list[Path] | None, window_s: float, *, as_json: bool) -> None:
+    from affetto.apps.recognize_live import run
+    from affetto.errors import UsageError
+
+    if media and media != [Path("-")]:
+        raise UsageError("--live listens to a pipe or the microphone: give it no media")
+    run(window_s=window_s, as_json=as_json)
