@@ -9,6 +9,7 @@ import torch
 
 from affetto.blendshapes import NUM_BLENDSHAPES
 from affetto.errors import BadInput
+from affetto.gen.portrait.pipeline import load_models
 from affetto.motion import CHANNELS, PLACE
 from affetto.recognizers.audiovisual.config import HicmaeConfig
 from affetto.train import augment_clip
@@ -29,7 +30,14 @@ from affetto.train.audiovisual_stages import (
     rate_groups,
     scale_of,
 )
-from affetto.train.data.animated_clips import AnimatedClips, Protocol, face_recipe, with_recipe
+from affetto.train.data.animated_clips import (
+    AnimatedClips,
+    Protocol,
+    Studio,
+    face_recipe,
+    utterances_of,
+    with_recipe,
+)
 from affetto.train.data.audiovisual_lessons import States, wrapped
 
 PROTOCOL = Path(__file__).parent.parent / "benchmarks" / "protocols" / "audiovisual.json"
@@ -203,3 +211,25 @@ def test_changes_do_what_they_say():
     assert dark.mean() == pytest.approx(0.15 * crops.mean(), abs=1)
     still = augment_clip.moved(crops, degrees=0, scale=1, right=0, down=0)
     assert np.abs(still.astype(int) - crops).max() <= 1
+
+
+# Drawing
+
+
+DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.mark.skipif(not (DATA / "portraits").is_dir(), reason="needs the development data")
+def test_an_utterance_is_spoken_by_a_portrait_and_a_head_the_same_each_time():
+    protocol = Protocol.read(PROTOCOL)
+    spoken = utterances_of(DATA, "valid", protocol)
+    assert {one.speaker for one in spoken} == set(protocol.parts["valid"]["speakers"])
+    studio = Studio(DATA, "valid", protocol, models=load_models())
+    made, again = (list(studio.clips(spoken[40], seed=40)) for _ in range(2))
+    assert [shown.face.startswith("head") for _, shown in made] == [False, True]
+    assert made[0][1].face in protocol.parts["valid"]["portraits"]
+    for (crops, shown), (others, other) in zip(made, again, strict=True):
+        assert crops.shape == (16, 48, 48)
+        assert crops.std() > 10
+        assert np.array_equal(crops, others)
+        assert shown == other

@@ -1,9 +1,11 @@
 """The speech recognizer: encoder, heads, presence, timeline, baseline, on shipped weights."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from affetto.emotion import LABELS
@@ -14,6 +16,8 @@ from affetto.recognizers.speech.pooling import NUM_FEATURES, pool
 from affetto.recognizers.speech.recognizer import SpeechRecognizer, load_speech, recognize_speech
 from affetto.recognizers.speech.whisper import NUM_STATES, RATE_HZ, frames_of, read_container
 from affetto.recognizers.speech.windows import windows, without_quiet_edges
+
+SAMPLES = Path(__file__).parent.parent / "samples"
 
 rng = np.random.default_rng(0)
 # Log probabilities of the nine words for `voice()`, from the shipped weights.
@@ -262,3 +266,15 @@ def test_baseline_needs_clips_and_changes_the_judgement(recognizer: SpeechRecogn
 def test_golden_numbers(recognizer: SpeechRecognizer) -> None:
     words = recognizer.head(recognizer.features(torch.from_numpy(voice())[None]))[0]
     assert np.allclose(words.numpy(), GOLDEN, atol=0.05), words
+
+
+def test_half_precision_only_where_the_processor_has_it(monkeypatch):
+    from affetto.recognizers.speech import recognizer as module
+
+    wav = soundfile.read(SAMPLES / "mona_lisa_speaks.flac", dtype="float32")[0][:48_000]
+    judge, found = load_speech(), []
+    for fast in (False, True):
+        monkeypatch.setattr(module, "bfloat16_is_fast", lambda fast=fast: fast)
+        found.append(recognize_speech(wav, recognizer=judge))
+    np.testing.assert_allclose(found[0].probs, found[1].probs, atol=0.05)
+    assert not np.array_equal(found[0].probs, found[1].probs)

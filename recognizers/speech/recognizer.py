@@ -13,6 +13,7 @@ from torch import Tensor
 from affetto.emotion import LABELS, EmotionTrack, Evidence
 from affetto.emotion_bank.bank import embed
 from affetto.errors import BadInput
+from affetto.recognizers.processor import bfloat16_is_fast
 from affetto.recognizers.reading import Reading, Recognizer
 from affetto.recognizers.speech.baseline import ENOUGH_PRESENCE, SpeakerBaseline
 from affetto.recognizers.speech.head import EmotionHead, HeadConfig
@@ -181,7 +182,7 @@ def _judge(
         row[: len(sound)] = torch.from_numpy(sound)
     with torch.no_grad():
         mask = torch.arange(wav.shape[1])[None] < lengths[:, None]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_is_fast()):
             features = recognizer.features(wav, mask)
         features, level = features.float(), sound_level(wav, lengths)
         if speaker is not None and speaker.running:
