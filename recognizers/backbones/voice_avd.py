@@ -4,6 +4,7 @@ Both say arousal, dominance, valence about 0 to 1, in that order; what leaves th
 arousal, dominance in [-1, 1]. Letters: B clips, S samples, T frames, M mel bands, C channels.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Ratings:
     features: Tensor
 
 
-class VoiceRater(nn.Module):
+class VoiceRater(nn.Module, ABC):
     """A net from waveforms to arousal, dominance, valence, with its licence.
 
     Attributes:
@@ -62,9 +63,9 @@ class VoiceRater(nn.Module):
         said, features = self.forward(standardised(wav))
         return Ratings(2.0 * said[:, list(ORDER)] - 1.0, features)
 
+    @abstractmethod
     def forward(self, wav: Tensor) -> tuple[Tensor, Tensor]:
         """Arousal, dominance, valence (B, 3) and features (B, F) of standardised clips."""
-        raise NotImplementedError
 
 
 class Wav2vec2Avd(VoiceRater):
