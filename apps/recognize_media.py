@@ -26,7 +26,7 @@ from affetto.emotion_bank.embedder import KNOWN
 from affetto.errors import BadInput
 from affetto.gen.music.midi_reading import read_midi
 from affetto.media_sound import Sound
-from affetto.recognizers.audiovisual.timeline import recognize_talking
+from affetto.recognizers.audiovisual.timeline import TalkingJudge, recognize_talking
 from affetto.recognizers.face.picture import SUFFIXES as PICTURES
 from affetto.recognizers.face.picture import read_picture
 from affetto.recognizers.face.timeline import FaceTimelines, recognize_faces, recognize_picture
@@ -213,11 +213,12 @@ def _film(
         )
     if not jobs:
         raise BadInput(f"{clip.path} has nothing of {', '.join(wanted)} in it")
-    both = {"voice", "face"} <= set(wanted) and clip.has_audio and clip.has_video
-    joining = shares.add("face and voice at once", 1.5) if both else None
+    judged = {"voice", "face"} <= set(wanted) and clip.has_audio and clip.has_video
+    both = nets.audiovisual if judged else None
+    joining = shares.add("face and voice at once", 1.5) if both is not None else None
     _together(jobs, workers, shares.stop)
-    if joining is not None:
-        _talking(clip, nets, gathered, joining)
+    if both is not None and joining is not None:
+        _talking(clip, both, gathered, joining)
     gathered.rows.sort(key=lambda row: ORDER.index(row.modality or "text"))
     return gathered
 
@@ -287,11 +288,11 @@ def _pictures(
     gathered.stills = tuple(meter.stills)
 
 
-def _talking(clip: Clip, nets: Nets, gathered: _Gathered, progress: Told) -> None:
+def _talking(clip: Clip, judge: TalkingJudge, gathered: _Gathered, progress: Told) -> None:
     """Face and voice judged at once where both are there."""
-    if nets.audiovisual is None or gathered.faces is None or "voice" in gathered.missing:
+    if gathered.faces is None or "voice" in gathered.missing:
         return
-    track = recognize_talking(clip, gathered.faces, recognizer=nets.audiovisual, progress=progress)
+    track = recognize_talking(clip, gathered.faces, recognizer=judge, progress=progress)
     if track is not None:
         gathered.take("audiovisual", track, SAYABLE["audiovisual"])
 

@@ -300,7 +300,7 @@ def intro(net: AudioVisualRecognizer, clips: AnimatedClips) -> list[str]:
         "",
         f"Data: {len(clips)} test clips of 2.56 s: RAVDESS's and EMO-DB's voices ({speakers} speakers never trained on) spoken by",
         f"synthetic faces: {len(clips) - heads} clips of animated portraits, {heads} of drawn heads, all other faces than in training, with parts of",
-        "expressions that training never had, at strengths .3 to 1 (benchmarks/protocols/audiovisual.json). **All faces are synthetic.** Voice",
+        "the engine's expressions that training did not have (parts of one expression are alike; a quarter are EMFACS combinations far from training's), at strengths .3 to 1 (benchmarks/protocols/audiovisual_2.json). **All faces are synthetic.** Voice",
         "corruptions are those of the voice protocol, face corruptions were fixed before training; one modality is changed at a time.",
         "UAR over eight labels in per cent, in brackets 95 % over speakers. Linear heads: logistic regression on mean and deviation of",
         f"the same states, same training clips and variants, penalty {PENALTY:g}. Net: sha256 {net.fingerprint[:16]}.",

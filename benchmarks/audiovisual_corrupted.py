@@ -19,7 +19,7 @@ from affetto.train.data.audiovisual_lessons import (
     states_of,
 )
 
-PROTOCOL = Path(__file__).parent / "protocols" / "audiovisual.json"
+PROTOCOL = Path(__file__).parent / "protocols" / "audiovisual_2.json"
 FACE_TEXT = {
     "blur": "face blurred, s.d. 2 of 48 pixels",
     "small": "face of 12 pixels",

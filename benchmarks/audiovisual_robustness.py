@@ -73,6 +73,8 @@ def main() -> None:
         "portrait of a woman": np.char.startswith(clips.face, "flux_w"),
         "portrait of a man": np.char.startswith(clips.face, "flux_m"),
         "painting": np.char.startswith(clips.face, "art"),
+        "part of the engine's expression": ~np.char.startswith(clips.recipe, "emfacs"),
+        "EMFACS combination": np.char.startswith(clips.recipe, "emfacs"),
         "expression under .5": clips.strength < 0.5,
         "expression from .5": clips.strength >= 0.5,
     }

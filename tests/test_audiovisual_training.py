@@ -40,7 +40,7 @@ from affetto.train.data.animated_clips import (
 )
 from affetto.train.data.audiovisual_lessons import States, wrapped
 
-PROTOCOL = Path(__file__).parent.parent / "benchmarks" / "protocols" / "audiovisual.json"
+PROTOCOL = Path(__file__).parent.parent / "benchmarks" / "protocols" / "audiovisual_2.json"
 SHAPE = HicmaeConfig(
     width=64, decoder_width=64, depth=2, fusion_depth=1, skip_layers=(0, 1), num_frames=4, side=6,
     num_mel_frames=8, num_bands=1, video_channels=6, video_patch=2, sound_channels=5,

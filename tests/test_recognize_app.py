@@ -125,6 +125,14 @@ def test_a_film_without_sound_or_face_leaves_the_scene(nets, tmp_path):
     assert seen.track.times[-1] <= seen.duration_s
 
 
+def test_progress_comes_to_its_end_before_all_is_joined(nets, tmp_path):
+    path = film(tmp_path / "tone.mp4", pictures=40, wav=tone(3.3, 16_000)[None])
+    told = []
+    run(Job(media=(path,), threads=1), nets=nets, progress=lambda _, share: told.append(share))
+    assert told == sorted(told)
+    assert [share for share in told if share < 0.98][-1] > 0.9
+
+
 def test_one_decoding_serves_scene_alone_too(nets, tmp_path):
     path = film(tmp_path / "noise.mp4", pictures=40)
     both, alone = one(nets, path), one(nets, path, only=("scene",))

@@ -89,3 +89,11 @@ def test_media_and_live_do_not_go_together(monkeypatch, capsys):
         main()
     assert stop.value.code == 2
     assert "no media" in capsys.readouterr().err
+
+
+def test_nothing_to_recognize_is_told(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["affetto", "recognize"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "--live" in capsys.readouterr().err

@@ -72,7 +72,7 @@ class AudioVisualData:
     """Where things are, and who is heard and seen when."""
 
     root: str = "../shared/data"  # has ravdess/, emodb/, portraits/, ict_face/, ferplus48/
-    protocol: str = "benchmarks/protocols/audiovisual.json"
+    protocol: str = "benchmarks/protocols/audiovisual_2.json"
 
 
 @dataclass

@@ -59,9 +59,12 @@ def recognize(
     from affetto.apps.recognize import run
     from affetto.apps.recognize_job import Job, modalities
     from affetto.apps.recognize_table import plain, table
+    from affetto.errors import UsageError
 
+    if not media:
+        raise UsageError("nothing to recognize: give films, sounds, pictures or texts, or --live")
     wanted = Job(
-        media=tuple(media or ()),
+        media=tuple(media),
         only=modalities(only),
         rate_hz=rate,
         window_s=window,

@@ -25,6 +25,8 @@ from affetto.recognizers.audiovisual.states import filled
 from affetto.recognizers.face.blaze import FaceBox
 from affetto.recognizers.face.detector import face_view
 from affetto.recognizers.reading import Reading, Recognizer
+from affetto.recognizers.speech.presence import QUIET_DB
+from affetto.recognizers.speech.recognizer import sound_level
 from affetto.recognizers.taxonomy import NATIVE_LABELS
 from affetto.weights import file_sha256
 
@@ -78,8 +80,9 @@ class HicmaeRecognizer(Recognizer):
         return self.reading(self.network(frames, mel, mask))
 
     def look_and_listen(self, crops: Tensor, wav: Tensor) -> tuple[Reading, Tensor]:
-        """The Reading of windows, and that a voice is there (B,): it has no say about that."""
-        return self.read(crops, wav=wav), torch.ones(len(wav))
+        """The Reading of windows, and (B,) 1 where anything sounds: it cannot tell a voice."""
+        level = sound_level(wav, torch.full((len(wav),), wav.shape[1]))
+        return self.read(crops, wav=wav), (level > 10.0 ** (QUIET_DB / 20.0)).float()
 
 
 def load_hicmae(path: Path, *, size: Size = "base", taxonomy: str = "cremad6") -> HicmaeRecognizer:

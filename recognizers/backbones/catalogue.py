@@ -22,8 +22,8 @@ class Backbone:
 
     Attributes:
         hub: owner/name on the model hub.
-        licence: of its weights, in a sentence, as its card had it when this was written.
-        commercial: whether that allows commercial use.
+        licence: of its weights, in a sentence, which says so where we have not seen the card.
+        commercial: whether that clears commercial use; False where it was not seen.
         gives: what comes out.
     """
 
@@ -46,12 +46,30 @@ BACKBONES: dict[str, Backbone] = {
         False,
         "arousal, dominance, valence of a voice, 17 thousand parameters",
     ),
-    "wavlm": Backbone("microsoft/wavlm-base-plus", "MIT", True, "states of speech"),
-    "hubert": Backbone("facebook/hubert-base-ls960", "Apache-2.0", True, "states of speech"),
-    "mert": Backbone("m-a-p/MERT-v1-95M", "CC BY-NC 4.0: research use", False, "states of music"),
+    "wavlm": Backbone(
+        "microsoft/wavlm-base-plus",
+        "told differently: MIT by torchaudio, CC BY-SA 3.0 elsewhere; read its card",
+        False,
+        "states of speech",
+    ),
+    "hubert": Backbone(
+        "facebook/hubert-base-ls960",
+        "said to be Apache-2.0, not seen by us; read its card",
+        False,
+        "states of speech",
+    ),
+    "mert": Backbone(
+        "m-a-p/MERT-v1-95M",
+        "said to be CC BY-NC 4.0, research use, not seen by us; read its card",
+        False,
+        "states of music",
+    ),
     "clap": Backbone("laion/clap-htsat-unfused", "Apache-2.0", True, "an embedding of a sound"),
     "clip": Backbone(
-        "openai/clip-vit-large-patch14-336", "MIT", True, "one embedding of a picture"
+        "openai/clip-vit-large-patch14-336",
+        "said to be MIT, not seen by us; read its card",
+        False,
+        "an embedding of a picture",
     ),
 }
 

@@ -22,7 +22,8 @@ from affetto.recognizers.backbones.catalogue import backbone, filled, folder_of,
 from affetto.recognizers.speech.windows import Sound, windows
 
 ORDER = (2, 0, 1)  # of what the nets say: valence, arousal, dominance
-ERROR_VAR = 0.09  # of a rating: what a concordance of .6 to .7 leaves on MSP-Podcast's scale
+ERROR_VAR = 0.09  # of a rating: our choice, not measured
+CONFIDENCE = 0.5  # where there is sound: the nets do not say how sure they are
 SHORTEST = 400  # samples
 QUIET = 10.0 ** (-84.0 / 10.0)  # power re full scale, as for the shipped recognizer
 CHANNELS, FFT, HOP, BANDS = 13, 64, 32, 26  # of Wav2Small
@@ -236,6 +237,6 @@ def recognize_voice(
         vad=vad,
         vad_var=vad_var,
         probs=probs,
-        confidence=np.where(loud, 0.5, 0.0).astype(np.float32),
+        confidence=np.where(loud, CONFIDENCE, 0.0).astype(np.float32),
         kind="expressed",
     )

@@ -3,9 +3,10 @@
 Each utterance of RAVDESS and EMO-DB is spoken by portraits that the portrait engine animates and
 by ICT heads; the face shows the emotion that the actor was asked for, at random strength: a part of
 the engine's recipe for it, each time another one, or the textbook's few action units, over a
-neutral talk. A part belongs to test or training by its hash. Speakers, faces and recipes of
-training, validation and test differ (benchmarks/protocols/audiovisual.json). All faces are
-synthetic. Kept are crops as the product cuts them. Letters: N clips, F frames of a clip.
+neutral talk. A part belongs to test or training by its hash; parts of one recipe are alike all the
+same. Speakers and faces of training, validation and test differ, expressions of test and the rest
+(benchmarks/protocols/audiovisual_2.json). All faces are synthetic. Kept are crops as the product
+cuts them. Letters: N clips, F frames of a clip.
 """
 
 import hashlib
@@ -75,7 +76,7 @@ class AnimatedClips:
         speaker: (N,) who speaks.
         face: (N,) the portrait's name or the head's number.
         recipe: (N,) the word and the hash of a part of the engine's recipe, "<word>.<hash>", or
-            "emfacs.<label's place>.<variant>" of the prototypes; "neutral" for none.
+            "emfacs.<word>.<units>" of the prototypes; "neutral" for none.
         strength: (N,) of the expression.
     """
 
@@ -108,7 +109,7 @@ class Protocol:
 
     @classmethod
     def read(cls, path: Path) -> "Protocol":
-        """Of benchmarks/protocols/audiovisual.json or a file like it."""
+        """Of benchmarks/protocols/audiovisual_2.json or a file like it."""
         try:
             given = json.loads(path.read_text())
             return cls({part: given[part] for part in ("valid", "test")})
